@@ -11,6 +11,7 @@ builtins.mapAttrs debian.fromRow table
   snowglobe = {
     inherit (debian) lookUp upstreamVersion package fromRow view;
     inherit table;
+    allRows = builtins.mapAttrs debian.describe (lib.filterAttrs (_: row: row != null) table);
 
     # One Debian package by its own name.
     debianPackage = name: debian.fromRow name { };

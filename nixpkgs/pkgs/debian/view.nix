@@ -184,12 +184,16 @@ let
   # A row of the table: see packages.nix for its fields.
   fromRow =
     attr: given:
+    if given == null then
+      throw "pkgs.${attr} is not supported: Debian trixie has no such package"
+    else
     let
       row = if builtins.isString given then { deb = given; } else given;
       deb = row.deb or attr;
-      files = (if deb == null then [ ] else [ deb ]) ++ row."with" or [ ];
+      installed = [ deb ] ++ row."with" or [ ] ++ row.also or [ ];
+      files = if row.bare or false then [ ] else [ deb ] ++ row."with" or [ ];
       pname = row.pname or attr;
-      debianVersion = (lookUp (builtins.head files)).version;
+      debianVersion = (lookUp deb).version;
       version = row.version or (upstreamVersion debianVersion);
       main = row.main or pname;
       dev = row.dev or null;
@@ -198,7 +202,7 @@ let
       inherit pname version;
       drv = derive {
         name = nameOf pname version;
-        install = files ++ row.also or [ ];
+        install = installed;
         inherit files;
         links = row.links or { };
         only = row.only or null;
@@ -214,17 +218,33 @@ let
             main = null;
           };
       meta = (if main == null then { } else { mainProgram = main; }) // {
-        description = (lookUp (builtins.head files)).description or "${pname}, from Debian";
+        description = (lookUp deb).description or "${pname}, from Debian";
       }
       // row.meta or { };
       passthru = {
         debian = {
           inherit files;
-          install = files ++ row.also or [ ];
+          install = installed;
           version = debianVersion;
         };
       }
       // row.passthru or { };
+    };
+
+  # What a row says, in full, for the checks of developers.
+  describe =
+    attr: given:
+    let
+      row = if builtins.isString given then { deb = given; } else given;
+      deb = row.deb or attr;
+      shown = [ deb ] ++ row."with" or [ ];
+    in
+    {
+      install = shown ++ row.also or [ ];
+      files = if row.bare or false then [ ] else shown;
+      links = row.links or { };
+      main = row.main or (row.pname or attr);
+      dev = lib.toList (row.dev or [ ]);
     };
 
   # A view of several Debian packages that is no package of nixpkgs.
@@ -260,6 +280,7 @@ in
     upstreamVersion
     package
     fromRow
+    describe
     view
     suggestions
     nameOf
