@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../../nixpkgs");
+    let root =
+        Path::new(&env::var("CARGO_MANIFEST_DIR").expect("set by cargo")).join("../../nixpkgs");
     let root = root.canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
-    let mut code = String::from("/// Every file of the tree, sorted by path.\npub static FILES: &[(&str, &[u8])] = &[\n");
+    let mut code = String::from(
+        "/// Every file of the tree, sorted by path.\npub static FILES: &[(&str, &[u8])] = &[\n",
+    );
     for file in files {
         let relative = file.strip_prefix(&root).expect("below the root");
         let _ = writeln!(

@@ -13,7 +13,13 @@ const TEST_FOLDERS: &[&str] = &["nixos/tests", "nixos/tests/x"];
 /// `folder`. Both are absolute and have no `.` or `..`.
 pub fn missing_path(path: &str, folder: &str) -> Option<String> {
     // A checkout of nixpkgs, whole or in part: what stands behind `/nixos/` or a top-level folder.
-    for marker in ["/nixos/lib/", "/nixos/modules/", "/nixos/tests/", "/pkgs/", "/lib/"] {
+    for marker in [
+        "/nixos/lib/",
+        "/nixos/modules/",
+        "/nixos/tests/",
+        "/pkgs/",
+        "/lib/",
+    ] {
         if let Some(at) = path.find(marker) {
             let relative = &path[at + 1..];
             if tree::kind(relative).is_some() {
@@ -26,7 +32,11 @@ pub fn missing_path(path: &str, folder: &str) -> Option<String> {
         if let Some(relative) = transplant(path, folder, home)
             && tree::kind(&relative).is_some()
         {
-            return Some(format!("{}/{relative}", tree::ROOT).trim_end_matches('/').to_owned());
+            return Some(
+                format!("{}/{relative}", tree::ROOT)
+                    .trim_end_matches('/')
+                    .to_owned(),
+            );
         }
     }
     None
@@ -40,20 +50,29 @@ fn transplant(path: &str, folder: &str, home: &str) -> Option<String> {
     let home: Vec<&str> = home.split('/').collect();
     let up = folder.len() - common;
     let kept = home.len().checked_sub(up)?;
-    let parts: Vec<&str> = home[..kept].iter().chain(&path[common..]).copied().collect();
+    let parts: Vec<&str> = home[..kept]
+        .iter()
+        .chain(&path[common..])
+        .copied()
+        .collect();
     Some(parts.join("/"))
 }
 
 /// Whether an address is that of a nixpkgs source, of any version.
 pub fn is_nixpkgs_url(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or(url);
-    let github = ["https://github.com/NixOS/nixpkgs/", "https://github.com/nixos/nixpkgs/"];
+    let github = [
+        "https://github.com/NixOS/nixpkgs/",
+        "https://github.com/nixos/nixpkgs/",
+    ];
     let api = "https://api.github.com/repos/NixOS/nixpkgs/";
     let channel = path.contains("://nixos.org/channels/")
         || path.contains("://channels.nixos.org/")
         || path.contains("://releases.nixos.org/");
     github.iter().any(|prefix| path.starts_with(prefix))
-        || path.to_ascii_lowercase().starts_with(&api.to_ascii_lowercase())
+        || path
+            .to_ascii_lowercase()
+            .starts_with(&api.to_ascii_lowercase())
         || path.starts_with("https://codeload.github.com/NixOS/nixpkgs/")
         || (channel && path.contains("nixexprs"))
 }
@@ -91,7 +110,10 @@ mod tests {
             transplant("/home/lib/testing-python.nix", "/home/me", "nixos/tests").as_deref(),
             Some("nixos/lib/testing-python.nix")
         );
-        assert_eq!(transplant("/", "/home/me", "nixos/tests").as_deref(), Some(""));
+        assert_eq!(
+            transplant("/", "/home/me", "nixos/tests").as_deref(),
+            Some("")
+        );
         assert_eq!(transplant("/", "/a/b/c/d", "nixos/tests"), None);
     }
 }

@@ -19,12 +19,18 @@ pub enum Kind {
 /// The part of an absolute path below [`ROOT`]; `None` for a path outside, `Some("")` for the root.
 pub fn relative(path: &str) -> Option<&str> {
     let rest = path.strip_prefix(ROOT)?;
-    if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
+    if rest.is_empty() {
+        Some("")
+    } else {
+        rest.strip_prefix('/')
+    }
 }
 
 /// Content of a file.
 pub fn read(relative: &str) -> Option<&'static [u8]> {
-    let index = FILES.binary_search_by_key(&relative, |(path, _)| path).ok()?;
+    let index = FILES
+        .binary_search_by_key(&relative, |(path, _)| path)
+        .ok()?;
     Some(FILES[index].1)
 }
 
@@ -41,7 +47,11 @@ pub fn list(relative: &str) -> Option<Vec<(&'static str, Kind)>> {
     if kind(relative)? != Kind::Directory {
         return None;
     }
-    let skip = if relative.is_empty() { 0 } else { relative.len() + 1 };
+    let skip = if relative.is_empty() {
+        0
+    } else {
+        relative.len() + 1
+    };
     let mut seen = BTreeSet::new();
     let mut entries = Vec::new();
     for (path, _) in below(relative) {
@@ -64,7 +74,10 @@ fn below(folder: &str) -> &'static [(&'static str, &'static [u8])] {
     }
     let prefix = format!("{folder}/");
     let start = FILES.partition_point(|(path, _)| *path < prefix.as_str());
-    let count = FILES[start..].iter().take_while(|(path, _)| path.starts_with(&prefix)).count();
+    let count = FILES[start..]
+        .iter()
+        .take_while(|(path, _)| path.starts_with(&prefix))
+        .count();
     &FILES[start..start + count]
 }
 
@@ -78,7 +91,10 @@ mod tests {
             assert_eq!(read(path), Some(*content), "{path}");
             assert_eq!(kind(path), Some(Kind::File), "{path}");
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            assert!(list(folder).unwrap().contains(&(name, Kind::File)), "{path}");
+            assert!(
+                list(folder).unwrap().contains(&(name, Kind::File)),
+                "{path}"
+            );
         }
     }
 

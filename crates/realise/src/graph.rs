@@ -47,7 +47,12 @@ impl<'a> Graph<'a> {
         let mut inputs: BTreeSet<&StorePath> = derivation.input_sources.iter().collect();
         for (drv, outputs) in &derivation.input_derivations {
             if let Some(StoreObject::Derivation(input)) = self.objects.get(drv) {
-                inputs.extend(outputs.iter().filter_map(|o| input.outputs.get(o)).map(|o| &o.path));
+                inputs.extend(
+                    outputs
+                        .iter()
+                        .filter_map(|o| input.outputs.get(o))
+                        .map(|o| &o.path),
+                );
             }
         }
         inputs

@@ -62,7 +62,9 @@ pub enum Error {
         system: String,
     },
     /// A builder's process failed.
-    #[error("building '{name}' failed with {status}; its last lines:\n{tail}\nthe whole log is {log}")]
+    #[error(
+        "building '{name}' failed with {status}; its last lines:\n{tail}\nthe whole log is {log}"
+    )]
     Failed {
         /// Name of the derivation.
         name: String,
@@ -127,7 +129,12 @@ impl<'a> Realiser<'a> {
         world: &'a dyn World,
         options: Options,
     ) -> Self {
-        Self { store, graph: Graph::new(objects), world, options }
+        Self {
+            store,
+            graph: Graph::new(objects),
+            world,
+            options,
+        }
     }
 
     /// Makes `roots` and all that they refer to, over one installation of all Debian packages that
@@ -140,15 +147,22 @@ impl<'a> Realiser<'a> {
         let paths = self.reachable(roots)?;
         let mut packages = packages.clone();
         packages.extend(self.packages(&paths)?);
-        let installed = self.world.install(&packages).map_err(|source| Error::World {
-            what: "the packages of the machines cannot be installed".to_owned(),
-            source,
-        })?;
+        let installed = self
+            .world
+            .install(&packages)
+            .map_err(|source| Error::World {
+                what: "the packages of the machines cannot be installed".to_owned(),
+                source,
+            })?;
         for path in &paths {
             self.make(path, Some(&*installed))?;
         }
         let paths = self.store.closure(roots)?;
-        Ok(Closure { paths, packages, installed })
+        Ok(Closure {
+            paths,
+            packages,
+            installed,
+        })
     }
 
     /// Makes one object and all that it refers to, and says where it lies on this host.
@@ -213,7 +227,10 @@ impl<'a> Realiser<'a> {
         }
         match self.graph.origin(path) {
             None => Err(Error::Unknown(path.clone())),
-            Some(Origin::Object(StoreObject::Text { contents, references })) => {
+            Some(Origin::Object(StoreObject::Text {
+                contents,
+                references,
+            })) => {
                 let stage = self.store.stage()?;
                 let file = stage.path().join("text");
                 fs::write(&file, contents)?;
@@ -247,7 +264,11 @@ impl<'a> Realiser<'a> {
         let built = match derivation.builder.as_str() {
             "builtin:text" => text::build(derivation, &out),
             "builtin:tree" => {
-                if derivation.env.get("entries").is_some_and(|e| e.contains("\"copy\"")) {
+                if derivation
+                    .env
+                    .get("entries")
+                    .is_some_and(|e| e.contains("\"copy\""))
+                {
                     for input in &inputs {
                         self.make(input, installed)?;
                     }
@@ -269,9 +290,13 @@ impl<'a> Realiser<'a> {
                 None => {
                     let view = debian::view(derivation).map_err(failed(derivation))?;
                     let packages = view.install.into_iter().collect();
-                    let installed = self.world.install(&packages).map_err(|source| {
-                        Error::World { what: format!("'{}'", derivation.name), source }
-                    })?;
+                    let installed =
+                        self.world
+                            .install(&packages)
+                            .map_err(|source| Error::World {
+                                what: format!("'{}'", derivation.name),
+                                source,
+                            })?;
                     debian::build(derivation, &out, &*installed)
                 }
             },

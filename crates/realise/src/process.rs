@@ -42,7 +42,10 @@ impl<'a> Realiser<'a> {
     ) -> Result<(), Error> {
         let name = &derivation.name;
         if derivation.system != "x86_64-linux" {
-            return Err(Error::System { name: name.clone(), system: derivation.system.clone() });
+            return Err(Error::System {
+                name: name.clone(),
+                system: derivation.system.clone(),
+            });
         }
         let roots = self.graph.inputs(derivation).into_iter().cloned().collect();
         let inputs = self.closure(&roots, &BTreeSet::new())?;
@@ -72,14 +75,25 @@ impl<'a> Realiser<'a> {
         if let Err(status) = status {
             if self.options.keep_failed {
                 let kept = stage.keep();
-                eprintln!("the folder of the failed build is {}", kept.join("build").display());
+                eprintln!(
+                    "the folder of the failed build is {}",
+                    kept.join("build").display()
+                );
             }
-            return Err(Error::Failed { name: name.clone(), status, tail: tail(&log)?, log });
+            return Err(Error::Failed {
+                name: name.clone(),
+                status,
+                tail: tail(&log)?,
+                log,
+            });
         }
         for (output, made) in &derivation.outputs {
             let staged = store.join(made.path.base_name());
             if staged.symlink_metadata().is_err() {
-                return Err(Error::NoOutput { name: name.clone(), output: output.clone() });
+                return Err(Error::NoOutput {
+                    name: name.clone(),
+                    output: output.clone(),
+                });
             }
             check_fixed(derivation, made, &staged)?;
         }
@@ -131,7 +145,11 @@ fn run(
         child.kill();
         return Ok(Err(format!("no end after {} s", limit.as_secs())));
     };
-    Ok(if status.success() { Ok(()) } else { Err(status.to_string()) })
+    Ok(if status.success() {
+        Ok(())
+    } else {
+        Err(status.to_string())
+    })
 }
 
 /// The builder's environment; writes the files that `passAsFile` and structured attributes ask for.
@@ -159,13 +177,26 @@ fn environment(
     if let Some(json) = derivation.env.get("__json") {
         let json = rewrite(json, derivation);
         fs::write(build.join(".attrs.json"), &json)?;
-        fs::write(build.join(".attrs.sh"), shell_attributes(&json, derivation)?)?;
-        env.insert("NIX_ATTRS_JSON_FILE".to_owned(), "/build/.attrs.json".to_owned());
-        env.insert("NIX_ATTRS_SH_FILE".to_owned(), "/build/.attrs.sh".to_owned());
+        fs::write(
+            build.join(".attrs.sh"),
+            shell_attributes(&json, derivation)?,
+        )?;
+        env.insert(
+            "NIX_ATTRS_JSON_FILE".to_owned(),
+            "/build/.attrs.json".to_owned(),
+        );
+        env.insert(
+            "NIX_ATTRS_SH_FILE".to_owned(),
+            "/build/.attrs.sh".to_owned(),
+        );
         return Ok(env);
     }
-    let as_files: BTreeSet<&str> =
-        derivation.env.get("passAsFile").map_or("", String::as_str).split_whitespace().collect();
+    let as_files: BTreeSet<&str> = derivation
+        .env
+        .get("passAsFile")
+        .map_or("", String::as_str)
+        .split_whitespace()
+        .collect();
     for (name, value) in &derivation.env {
         let value = rewrite(value, derivation);
         if as_files.contains(name.as_str()) {
@@ -198,7 +229,11 @@ fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
     let mut text = String::new();
     let mut outputs = String::new();
     for (name, output) in &derivation.outputs {
-        outputs.push_str(&format!("[{}]={} ", quote(name), quote(output.path.as_str())));
+        outputs.push_str(&format!(
+            "[{}]={} ",
+            quote(name),
+            quote(output.path.as_str())
+        ));
     }
     text.push_str(&format!("declare -A outputs=({outputs})\n"));
     for (name, value) in value.as_object().into_iter().flatten() {
@@ -234,7 +269,10 @@ fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
 fn rewrite(text: &str, derivation: &Derivation) -> String {
     let mut text = text.to_owned();
     for (name, output) in &derivation.outputs {
-        let placeholder = format!("/{}", base32(&sha2::Sha256::digest(format!("nix-output:{name}"))));
+        let placeholder = format!(
+            "/{}",
+            base32(&sha2::Sha256::digest(format!("nix-output:{name}")))
+        );
         if text.contains(&placeholder) {
             text = text.replace(&placeholder, output.path.as_str());
         }
@@ -251,7 +289,10 @@ fn base32(bytes: &[u8]) -> String {
         let high = bytes.get(byte + 1).map_or(0, |next| u16::from(*next) << 8);
         ((u16::from(bytes[byte]) | high) >> shift) & 31
     };
-    (0..length).rev().map(|n| char::from(DIGITS[usize::from(digit(n))])).collect()
+    (0..length)
+        .rev()
+        .map(|n| char::from(DIGITS[usize::from(digit(n))]))
+        .collect()
 }
 
 /// Compares a fixed output with its hash; outputs that are not fixed pass.
@@ -260,7 +301,9 @@ pub(crate) fn check_fixed(
     output: &DerivationOutput,
     staged: &Path,
 ) -> Result<(), Error> {
-    let Some(fixed) = &output.fixed else { return Ok(()) };
+    let Some(fixed) = &output.fixed else {
+        return Ok(());
+    };
     let mut bytes = Vec::new();
     if fixed.recursive {
         nar(staged, &mut bytes)?;
@@ -303,8 +346,9 @@ fn nar_node(path: &Path, to: &mut Vec<u8>) -> io::Result<()> {
         put(to, fs::read_link(path)?.as_os_str().as_bytes());
     } else if data.is_dir() {
         put(to, b"directory");
-        let mut names: Vec<_> =
-            fs::read_dir(path)?.map(|e| e.map(|e| e.file_name())).collect::<Result<_, _>>()?;
+        let mut names: Vec<_> = fs::read_dir(path)?
+            .map(|e| e.map(|e| e.file_name()))
+            .collect::<Result<_, _>>()?;
         names.sort();
         for name in names {
             for text in [&b"entry"[..], b"(", b"name", name.as_bytes(), b"node"] {
@@ -337,7 +381,11 @@ fn tail(log: &Path) -> io::Result<String> {
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(TAIL)..];
-    Ok(last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))
+    Ok(last
+        .iter()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n"))
 }
 
 #[cfg(test)]
@@ -348,7 +396,10 @@ mod tests {
     fn base32_is_nix_s() {
         // nix-hash --type sha256 --to-base32 of the empty string's digest.
         let empty = sha2::Sha256::digest(b"");
-        assert_eq!(base32(&empty), "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
+        assert_eq!(
+            base32(&empty),
+            "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"
+        );
     }
 
     #[test]

@@ -18,7 +18,13 @@ pub fn scan<'a>(
 ) -> io::Result<BTreeSet<StorePath>> {
     let mut open: HashMap<[u8; HASH], &StorePath> = HashMap::new();
     for path in candidates {
-        open.insert(path.hash().as_bytes().try_into().expect("a hash has 32 characters"), path);
+        open.insert(
+            path.hash()
+                .as_bytes()
+                .try_into()
+                .expect("a hash has 32 characters"),
+            path,
+        );
     }
     let mut found = BTreeSet::new();
     walk(tree, &mut open, &mut found)?;
@@ -86,7 +92,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b, c) = (path('a'), path('b'), path('c'));
         fs::create_dir(dir.path().join("d")).unwrap();
-        fs::write(dir.path().join("d/f"), format!("zz{a}/bin\n{}", &b.hash()[1..])).unwrap();
+        fs::write(
+            dir.path().join("d/f"),
+            format!("zz{a}/bin\n{}", &b.hash()[1..]),
+        )
+        .unwrap();
         symlink(format!("{c}/y"), dir.path().join("l")).unwrap();
         let found = scan(dir.path(), [&a, &b, &c]).unwrap();
         assert_eq!(found, [a, c].into());

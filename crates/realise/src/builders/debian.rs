@@ -54,7 +54,9 @@ const PLACES: &[(&str, &str)] = &[
 /// Where a file of a package stands in a view; `None`: nowhere.
 fn place(path: &str) -> Option<String> {
     PLACES.iter().find_map(|(prefix, folder)| {
-        path.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|rest| format!("{folder}{rest}"))
+        path.strip_prefix(prefix)
+            .filter(|rest| !rest.is_empty())
+            .map(|rest| format!("{folder}{rest}"))
     })
 }
 
@@ -102,8 +104,14 @@ mod tests {
             ("/usr/sbin/nginx", Some("bin/nginx")),
             ("/usr/bin/curl", Some("bin/curl")),
             ("/usr/lib/x86_64-linux-gnu/libz.so.1", Some("lib/libz.so.1")),
-            ("/usr/lib/systemd/system/nginx.service", Some("lib/systemd/system/nginx.service")),
-            ("/usr/share/nginx/html/index.html", Some("share/nginx/html/index.html")),
+            (
+                "/usr/lib/systemd/system/nginx.service",
+                Some("lib/systemd/system/nginx.service"),
+            ),
+            (
+                "/usr/share/nginx/html/index.html",
+                Some("share/nginx/html/index.html"),
+            ),
             ("/etc/nginx/mime.types", Some("etc/nginx/mime.types")),
             ("/var/lib/nginx", None),
             ("/usr/bin/", None),

@@ -34,7 +34,10 @@ pub fn members(derivation: &Derivation) -> Result<Vec<Member>, BuilderError> {
 /// What stands at one place of the union.
 enum Node {
     /// A link to this path, from a tree of this priority.
-    Link { target: String, priority: i64 },
+    Link {
+        target: String,
+        priority: i64,
+    },
     Directory(BTreeMap<String, Node>),
 }
 
@@ -48,13 +51,20 @@ pub fn build(derivation: &Derivation, out: &Path, store: &Store) -> Result<(), B
     let mut union = Union {
         store,
         ignore_collisions: flag(derivation, "ignoreCollisions"),
-        links: links.iter().map(|l| l.trim_matches('/').to_owned()).collect(),
+        links: links
+            .iter()
+            .map(|l| l.trim_matches('/').to_owned())
+            .collect(),
     };
     let mut root = BTreeMap::new();
     for member in members(derivation)? {
         union.merge(&mut root, &member.path, member.priority, "")?;
     }
-    let top = match derivation.env.get("extraPrefix").map_or("", |p| p.trim_matches('/')) {
+    let top = match derivation
+        .env
+        .get("extraPrefix")
+        .map_or("", |p| p.trim_matches('/'))
+    {
         "" => out.to_owned(),
         prefix => inside(out, prefix)?,
     };
@@ -73,14 +83,19 @@ impl Union<'_> {
         let below = |a: &str, b: &str| {
             b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.links.iter().any(|link| below(place, link) || below(link, place))
+        self.links
+            .iter()
+            .any(|link| below(place, link) || below(link, place))
     }
 
     /// Whether everything below this place belongs to the union.
     fn whole(&self, place: &str) -> bool {
         self.links.iter().any(|link| {
-            link.is_empty() || place == link
-                || place.strip_prefix(link.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            link.is_empty()
+                || place == link
+                || place
+                    .strip_prefix(link.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'))
         })
     }
 
@@ -91,10 +106,16 @@ impl Union<'_> {
         priority: i64,
         place: &str,
     ) -> Result<(), BuilderError> {
-        let Some(folder) = self.folder(path) else { return Ok(()) };
+        let Some(folder) = self.folder(path) else {
+            return Ok(());
+        };
         for entry in fs::read_dir(&folder)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let here = if place.is_empty() { name.clone() } else { format!("{place}/{name}") };
+            let here = if place.is_empty() {
+                name.clone()
+            } else {
+                format!("{place}/{name}")
+            };
             if !self.wanted(&here) {
                 continue;
             }
@@ -190,7 +211,11 @@ fn host_path(store: &Store, path: &str) -> Option<PathBuf> {
     let (base, below) = rest.split_once('/').unwrap_or((rest, ""));
     let object = StorePath::parse(&format!("/nix/store/{base}")).ok()?;
     let host = store.object(&object);
-    Some(if below.is_empty() { host } else { host.join(below) })
+    Some(if below.is_empty() {
+        host
+    } else {
+        host.join(below)
+    })
 }
 
 /// Takes `.` and `..` out of an absolute path.

@@ -51,8 +51,16 @@ pub fn npm(derivation: &Derivation, out: &Path, world: &dyn World) -> Result<(),
 
 /// Unpacks a wheel into `lib/python3/site-packages`.
 pub fn pypi(derivation: &Derivation, out: &Path, world: &dyn World) -> Result<(), BuilderError> {
-    let Pypi { package, version, sha256 } = json(derivation, "pypi")?;
-    let tree = world.unpack(&Foreign::Pypi { package, version, sha256 })?;
+    let Pypi {
+        package,
+        version,
+        sha256,
+    } = json(derivation, "pypi")?;
+    let tree = world.unpack(&Foreign::Pypi {
+        package,
+        version,
+        sha256,
+    })?;
     copy_tree(&tree, &out.join("lib/python3/site-packages"))
 }
 
@@ -63,8 +71,9 @@ pub fn copy_tree(from: &Path, to: &Path) -> Result<(), BuilderError> {
         symlink(fs::read_link(from)?, to)?;
     } else if data.is_dir() {
         fs::create_dir_all(to)?;
-        let mut names: Vec<PathBuf> =
-            fs::read_dir(from)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+        let mut names: Vec<PathBuf> = fs::read_dir(from)?
+            .map(|e| e.map(|e| e.path()))
+            .collect::<Result<_, _>>()?;
         names.sort();
         for name in names {
             let file = name.file_name().expect("an entry of a folder has a name");

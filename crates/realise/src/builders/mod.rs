@@ -70,7 +70,9 @@ fn flag(derivation: &Derivation, name: &str) -> bool {
 /// `root` extended by a relative path that cannot leave it.
 fn inside(root: &Path, path: &str) -> Result<PathBuf, BuilderError> {
     let relative = Path::new(path.trim_start_matches('/'));
-    let plain = relative.components().all(|c| matches!(c, Component::Normal(_)));
+    let plain = relative
+        .components()
+        .all(|c| matches!(c, Component::Normal(_)));
     if !plain || relative.as_os_str().is_empty() {
         return Err(BuilderError::Path(path.to_owned()));
     }

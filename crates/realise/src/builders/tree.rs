@@ -40,7 +40,11 @@ pub fn build(derivation: &Derivation, out: &Path, store: &Store) -> Result<(), B
     for entry in json::<Vec<Entry>>(derivation, "entries")? {
         match entry {
             Entry::Directory { path } => fs::create_dir_all(inside(out, &path)?)?,
-            Entry::Text { path, text, executable } => {
+            Entry::Text {
+                path,
+                text,
+                executable,
+            } => {
                 let file = place(out, &path)?;
                 fs::write(&file, text)?;
                 set_mode(&file, if executable { 0o755 } else { 0o644 })?;
@@ -67,7 +71,11 @@ pub fn on_host(store: &Store, path: &str) -> Result<std::path::PathBuf, BuilderE
     let (base, below) = rest.split_once('/').unwrap_or((rest, ""));
     let object = StorePath::parse(&format!("/nix/store/{base}")).map_err(|_| invalid())?;
     let object = store.object(&object);
-    if below.is_empty() { Ok(object) } else { inside(&object, below) }
+    if below.is_empty() {
+        Ok(object)
+    } else {
+        inside(&object, below)
+    }
 }
 
 /// The file of a path, its folder made and what stood there gone.
@@ -81,5 +89,8 @@ fn place(out: &Path, path: &str) -> Result<std::path::PathBuf, BuilderError> {
 }
 
 fn set_mode(file: &Path, mode: u32) -> Result<(), BuilderError> {
-    Ok(fs::set_permissions(file, std::fs::Permissions::from_mode(mode))?)
+    Ok(fs::set_permissions(
+        file,
+        std::fs::Permissions::from_mode(mode),
+    )?)
 }

@@ -66,8 +66,11 @@ pub struct Accounts {
 impl Accounts {
     /// Gives every user and group its number.
     pub fn new(system: &System, ids: Ids) -> Result<Self, AccountError> {
-        let mut gids: BTreeMap<String, u32> =
-            system.groups.iter().filter_map(|g| Some((g.name.clone(), g.gid?))).collect();
+        let mut gids: BTreeMap<String, u32> = system
+            .groups
+            .iter()
+            .filter_map(|g| Some((g.name.clone(), g.gid?)))
+            .collect();
         let mut taken: BTreeSet<u32> = gids.values().copied().collect();
         for group in system.groups.iter().filter(|g| g.gid.is_none()) {
             gids.insert(group.name.clone(), free((ids.gid)(&group.name), &mut taken));
@@ -87,7 +90,11 @@ impl Accounts {
         }
         let mut taken: BTreeSet<u32> = uids.values().copied().collect();
         for user in system.users.iter().filter(|u| u.uid.is_none()) {
-            let first = if user.is_normal { FIRST_NORMAL } else { (ids.uid)(&user.name) };
+            let first = if user.is_normal {
+                FIRST_NORMAL
+            } else {
+                (ids.uid)(&user.name)
+            };
             uids.insert(user.name.clone(), free(first, &mut taken));
         }
         for user in &system.users {
@@ -132,7 +139,13 @@ impl Accounts {
         users.sort_by_key(|u| (self.uids[&u.name], &u.name));
         for user in users {
             let (uid, gid) = (self.uids[&user.name], self.gids[&user.group]);
-            let User { name, description, home, shell, .. } = user;
+            let User {
+                name,
+                description,
+                home,
+                shell,
+                ..
+            } = user;
             let _ = writeln!(passwd, "{name}:x:{uid}:{gid}:{description}:{home}:{shell}");
             let _ = writeln!(shadow, "{name}:{}:1::::::", hash(user, files)?);
             for (start, count) in &user.sub_ids {
@@ -149,18 +162,34 @@ impl Accounts {
                 layer.directory(home.trim_matches('/'), mode, (uid, gid));
             }
             if user.linger {
-                layer.file(&format!("var/lib/systemd/linger/{name}"), vec![], 0o644, (0, 0));
+                layer.file(
+                    &format!("var/lib/systemd/linger/{name}"),
+                    vec![],
+                    0o644,
+                    (0, 0),
+                );
             }
         }
         let mut group = String::new();
         let mut groups: Vec<_> = system.groups.iter().collect();
         groups.sort_by_key(|g| (self.gids[&g.name], &g.name));
         for entry in groups {
-            let extra = system.users.iter().filter(|u| u.extra_groups.contains(&entry.name));
-            let members: BTreeSet<&str> =
-                entry.members.iter().map(String::as_str).chain(extra.map(|u| &*u.name)).collect();
+            let extra = system
+                .users
+                .iter()
+                .filter(|u| u.extra_groups.contains(&entry.name));
+            let members: BTreeSet<&str> = entry
+                .members
+                .iter()
+                .map(String::as_str)
+                .chain(extra.map(|u| &*u.name))
+                .collect();
             let members = members.into_iter().collect::<Vec<_>>().join(",");
-            let _ = writeln!(group, "{}:x:{}:{members}", entry.name, self.gids[&entry.name]);
+            let _ = writeln!(
+                group,
+                "{}:x:{}:{members}",
+                entry.name, self.gids[&entry.name]
+            );
         }
         let shadow_group = self.gid("shadow").unwrap_or(0);
         layer.file("etc/passwd", passwd.into_bytes(), 0o644, (0, 0));
@@ -174,7 +203,9 @@ impl Accounts {
 
 /// The first free number from `wanted` on; takes it.
 fn free(wanted: u32, taken: &mut BTreeSet<u32>) -> u32 {
-    let id = (wanted..).find(|id| !taken.contains(id)).expect("fewer than 2^32 users");
+    let id = (wanted..)
+        .find(|id| !taken.contains(id))
+        .expect("fewer than 2^32 users");
     taken.insert(id);
     id
 }
@@ -185,14 +216,21 @@ fn hash(user: &User, files: &Files) -> Result<String, SystemError> {
         Password::Locked => "!".to_owned(),
         Password::Empty => String::new(),
         Password::Hash { value } => value.clone(),
-        Password::Plain { value } => crypt(&user.name, value)
-            .ok_or_else(|| AccountError::Hash { user: user.name.clone() })?,
+        Password::Plain { value } => {
+            crypt(&user.name, value).ok_or_else(|| AccountError::Hash {
+                user: user.name.clone(),
+            })?
+        }
         Password::HashFile { path } => {
             let file = files.find(path).ok_or_else(|| SystemError::NoSuchFile {
                 option: format!("users.users.{}.hashedPasswordFile", user.name),
                 path: path.clone(),
             })?;
-            fs_err::read_to_string(file)?.lines().next().unwrap_or("").to_owned()
+            fs_err::read_to_string(file)?
+                .lines()
+                .next()
+                .unwrap_or("")
+                .to_owned()
         }
     })
 }
@@ -200,8 +238,8 @@ fn hash(user: &User, files: &Files) -> Result<String, SystemError> {
 /// SHA-512 crypt. The salt comes from the name and the text, so that a layer is the same each time;
 /// few rounds, because machines that are emulated check passwords slowly and guard nothing.
 fn crypt(user: &str, password: &str) -> Option<String> {
-    use sha2::{Digest, Sha256};
     use sha_crypt::{CustomizedPasswordHasher, Params, ShaCrypt};
+    use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{user}\0{password}"));
     let params = Params::new(1000).ok()?;
     let hash = ShaCrypt::SHA512.hash_password_customized(

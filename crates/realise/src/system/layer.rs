@@ -66,7 +66,13 @@ impl Layer {
 
     /// A store object: read-only, root's, executable bits kept.
     pub fn object(&mut self, path: &str, host: &Path) -> io::Result<()> {
-        self.copy(path, host, (0, 0), &|executable| if executable { 0o555 } else { 0o444 }, 0o555)
+        self.copy(
+            path,
+            host,
+            (0, 0),
+            &|executable| if executable { 0o555 } else { 0o444 },
+            0o555,
+        )
     }
 
     /// A tree of the host with one mode for all its files.
@@ -114,7 +120,15 @@ impl Layer {
             });
             folder = parent;
         }
-        self.entries.insert(path.to_owned(), Entry { content, mode, owner, capabilities: None });
+        self.entries.insert(
+            path.to_owned(),
+            Entry {
+                content,
+                mode,
+                owner,
+                capabilities: None,
+            },
+        );
     }
 
     /// Writes the stream, parents before children, all times 1 s after the epoch.

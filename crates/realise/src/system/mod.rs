@@ -64,17 +64,28 @@ pub fn write_layer(
 ) -> Result<(), SystemError> {
     let mut layer = Layer::default();
     let accounts = Accounts::new(&node.system, ids)?;
-    let files = Files { store, layers: closure.installed.layers() };
+    let files = Files {
+        store,
+        layers: closure.installed.layers(),
+    };
     layer.directory("nix", 0o755, (0, 0));
     layer.directory("nix/store", 0o755, (0, 0));
     for path in &closure.paths {
-        layer.object(&format!("nix/store/{}", path.base_name()), &store.object(path))?;
+        layer.object(
+            &format!("nix/store/{}", path.base_name()),
+            &store.object(path),
+        )?;
     }
     etc(&mut layer, &node.system, &accounts, &files)?;
     accounts.write(&mut layer, &node.system, &files)?;
     wrappers(&mut layer, &node.system, &accounts, &files)?;
     layer.directory(".snowglobe", 0o755, (0, 0));
-    layer.file(".snowglobe/boot.json", boot.as_bytes().to_vec(), 0o644, (0, 0));
+    layer.file(
+        ".snowglobe/boot.json",
+        boot.as_bytes().to_vec(),
+        0o644,
+        (0, 0),
+    );
     Ok(layer.write(to)?)
 }
 
@@ -112,10 +123,12 @@ fn etc(
             EtcKind::DirectSymlink => layer.link(&format!("etc/{target}"), &entry.source),
             EtcKind::File { mode, user, group } => {
                 let option = || format!("environment.etc.\"{target}\"");
-                let source = files.find(&entry.source).ok_or_else(|| SystemError::NoSuchFile {
-                    option: format!("{}.source", option()),
-                    path: entry.source.clone(),
-                })?;
+                let source = files
+                    .find(&entry.source)
+                    .ok_or_else(|| SystemError::NoSuchFile {
+                        option: format!("{}.source", option()),
+                        path: entry.source.clone(),
+                    })?;
                 let mode = octal(mode).ok_or_else(|| SystemError::Value {
                     option: option(),
                     what: "the mode",
@@ -149,10 +162,12 @@ fn wrappers(
     layer.directory(".snowglobe/wrappers/bin", 0o755, (0, 0));
     for wrapper in &system.wrappers {
         let option = |part: &str| format!("security.wrappers.{}.{part}", wrapper.program);
-        let source = files.find(&wrapper.source).ok_or_else(|| SystemError::NoSuchFile {
-            option: option("source"),
-            path: wrapper.source.clone(),
-        })?;
+        let source = files
+            .find(&wrapper.source)
+            .ok_or_else(|| SystemError::NoSuchFile {
+                option: option("source"),
+                path: wrapper.source.clone(),
+            })?;
         let value = |part, what, value: &str| SystemError::Value {
             option: option(part),
             what,
@@ -184,7 +199,9 @@ fn wrappers(
 }
 
 fn octal(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
 }
 
 /// Permissions as `chmod` takes them, octal or as `u+rx,g+x,o+x`, over no permissions at all.
@@ -266,12 +283,18 @@ impl Files<'_> {
         if let Some(object) = crate::object_of(path) {
             let below = path.get(object.as_str().len() + 1..).unwrap_or("");
             let host = self.store.object(&object);
-            let host = if below.is_empty() { host } else { host.join(below) };
+            let host = if below.is_empty() {
+                host
+            } else {
+                host.join(below)
+            };
             return host.symlink_metadata().is_ok().then_some(host);
         }
         let relative = path.trim_start_matches('/');
         let found = self.layers.iter().rev().map(|layer| layer.join(relative));
-        found.into_iter().find(|host| host.symlink_metadata().is_ok())
+        found
+            .into_iter()
+            .find(|host| host.symlink_metadata().is_ok())
     }
 }
 
