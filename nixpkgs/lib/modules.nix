@@ -1,0 +1,478 @@
+# The module system: from modules to options and their values.
+#
+# Made for many modules of which few do something: what does not depend on an evaluation (importing
+# files, which arguments functions want) is done once by `preload`; option trees are joined by
+# `zipAttrsWith`; nothing is done for an option until its value is asked for; and the check for
+# definitions without an option follows definitions, not declarations.
+{ lib }:
+let
+  inherit (builtins)
+    attrNames concatMap elem filter functionArgs genericClosure head isAttrs isFunction isList
+    isString length map mapAttrs tail zipAttrsWith;
+  inherit (lib) mkOption optionalAttrs reverseList setAttrByPath showOption types;
+  inherit (lib.options) showDefsOf unknownModule;
+  inherit (lib.properties) dischargeDefinition resolveDefinitions splitDefinition;
+
+  # -- loading: what a module is before it meets an evaluation -----------------------------------
+
+  # `{ key; file; }` with `fn` and `wanted` when it is a function, with `attrs` when it is a set.
+  load = file: key: raw:
+    if isFunction raw then { inherit key file; fn = raw; wanted = functionArgs raw; }
+    else if isAttrs raw then
+      (if raw ? __functor then { inherit key file; fn = raw; wanted = lib.functionArgs raw; }
+      else if !(raw ? _type) || raw._type == "module" then { inherit key file; attrs = raw; }
+      else if raw._type == "if" || raw._type == "override" || raw._type == "merge" then { inherit key file; attrs = { config = raw; }; }
+      else throw "Could not load a value as a module, because it is of type `${raw._type}', in file ${file}.${
+        lib.optionalString (raw._type == "configuration") " If it is an evaluated configuration, import the modules that it was made of."
+        + lib.optionalString (raw._type == "flake") " Did you mean to import one of the flake's `nixosModules'?"}")
+    else if isList raw then { inherit key file; attrs = { imports = raw; }; }
+    else if isString raw || builtins.isPath raw then
+      let path = toString raw; in load path path (import raw)
+    else throw "A module must be a function, an attribute set, a path or a list of modules, but in ${file} there is ${
+      if raw == null then "null" else "a value of type ${builtins.typeOf raw}"}.";
+
+  loadAll = prefix: raws: lib.imap1 (n: raw: load unknownModule "${prefix}:anon-${toString n}" raw) raws;
+
+  # Modules that many evaluations share, and the arguments that any of them wants.
+  preload = preloadWith "";
+  preloadWith = prefix: raws:
+    let loaded = loadAll prefix raws; in
+    {
+      inherit loaded;
+      wanted = zipAttrsWith (_: head) (concatMap (m: if m ? wanted then [ m.wanted ] else [ ]) loaded);
+    };
+
+  joinPreloaded = a: b: { loaded = a.loaded ++ b.loaded; wanted = a.wanted // b.wanted; };
+
+  # -- unifying: the two ways to write a module --------------------------------------------------
+
+  unify = file: key: m:
+    if m ? config || m ? options then
+      let
+        config = m.config or { };
+        withFreeform = if m ? freeformType
+          then lib.mkMerge [ config { _module.freeformType = m.freeformType; } ]
+          else config;
+        unsupported = removeAttrs m [ "_class" "_file" "key" "disabledModules" "imports" "options" "config" "meta" "freeformType" "_type" ];
+      in
+      if unsupported != { } then
+        throw "Module `${toString (m.key or key)}' has an unsupported attribute `${head (attrNames unsupported)}'. This is caused by introducing a top-level `config' or `options' attribute. Add configuration attributes immediately on the top level instead, or move all of them (namely: ${toString (attrNames unsupported)}) into the explicit `config' attribute.${place unsupported}"
+      else {
+        key = toString (m.key or key);
+        file = toString (m._file or file);
+        class = m._class or null;
+        disabled = m.disabledModules or [ ];
+        imports = m.imports or [ ];
+        options = m.options or { };
+        config = if m ? meta then lib.mkMerge [ withFreeform { inherit (m) meta; } ] else withFreeform;
+      }
+    else if !isAttrs m then
+      throw "The module in `${file}' is a value of type `${builtins.typeOf m}' where an attribute set is expected."
+    else
+      let
+        config = removeAttrs m [ "_class" "_file" "key" "disabledModules" "require" "imports" "freeformType" ];
+      in
+      {
+        key = toString (m.key or key);
+        file = toString (m._file or file);
+        class = m._class or null;
+        disabled = m.disabledModules or [ ];
+        imports = m.require or [ ] ++ m.imports or [ ];
+        options = { };
+        config = if m ? freeformType then lib.mkMerge [ config { _module.freeformType = m.freeformType; } ] else config;
+      };
+
+  place = attrs:
+    let position = builtins.unsafeGetAttrPos (head (attrNames attrs)) attrs; in
+    if position == null then "" else " (${position.file}:${toString position.line})";
+
+  # -- evaluating --------------------------------------------------------------------------------
+
+  evalModules = evalModulesArgs@{ modules, prefix ? [ ], specialArgs ? { }, class ? null, args ? { }, check ? true }:
+    evalPreloaded {
+      preloaded = preload modules;
+      inherit prefix specialArgs class check;
+      moduleArgs = args;
+    };
+
+  # `preloaded`: the modules. `definitions`: further `{ file; value; }`, as if they were modules with
+  # a configuration only. `implicit`: module arguments unless `_module.args` says otherwise.
+  evalPreloaded =
+    { preloaded, definitions ? [ ], prefix ? [ ], specialArgs ? { }, class ? null, implicit ? { }, moduleArgs ? { }, check ? true }:
+    let
+      base = {
+        inherit lib options specialArgs;
+        config = values;
+        _class = class;
+        _prefix = prefix;
+      } // specialArgs;
+
+      lookup = name: _: _module.args.${name} or (throw (missingArgument name));
+      missingArgument = name:
+        "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it. Did you mean one of: ${lib.concatStringsSep ", " (lib.sortOn (lib.levenshtein name) (attrNames (base // _module.args)))}?";
+      common = base // mapAttrs lookup (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
+
+      instantiate = m:
+        if m ? fn then unify m.file m.key (m.fn common)
+        else unify m.file m.key m.attrs;
+
+      # A module that was imported by another: its arguments are not known beforehand.
+      instantiateImported = m:
+        if m ? fn then
+          let others = removeAttrs m.wanted (attrNames common); in
+          unify m.file m.key (m.fn (if others == { } then common else common // mapAttrs lookup others))
+        else unify m.file m.key m.attrs;
+
+      children = m:
+        if m.imports == [ ] then [ ]
+        else lib.imap1 (n: raw: instantiateImported (load m.file "${m.key}:anon-${toString n}" raw)) m.imports;
+
+      initial = map instantiate preloaded.loaded;
+      closure =
+        if initial == [ ] || (tail initial == [ ] && (head initial).imports == [ ]) then initial
+        else genericClosure { startSet = initial; operator = children; };
+      disabling = filter (m: m.disabled != [ ]) closure;
+      collected =
+        if disabling == [ ] then closure
+        else
+          let
+            keyOf = m: entry:
+              if isString entry && builtins.substring 0 1 entry != "/" then "${toString (specialArgs.modulesPath or "")}/${entry}"
+              else if isAttrs entry && entry ? key then toString entry.key
+              else if isAttrs entry then throw "A module in `disabledModules' of ${m.file} needs a `key' attribute to be found by; without one, give its path."
+              else toString entry;
+            disabled = concatMap (m: map (keyOf m) (lib.toList m.disabled)) disabling;
+            enabled = filter (m: !elem m.key disabled);
+          in
+          genericClosure { startSet = enabled initial; operator = m: enabled (children m); };
+      classed =
+        if class == null then collected
+        else map
+          (m:
+            if m.class == null || m.class == class then m
+            else throw "The module `${m.file}' (class: ${lib.strings.escapeNixString m.class}) cannot be imported into a module evaluation that expects class ${lib.strings.escapeNixString class}.")
+          collected;
+      # Later modules come first, as in nixpkgs: it is visible in the order of lists.
+      ordered = reverseList classed;
+
+      declarations = concatMap (m: if m.options == { } then [ ] else [{ inherit (m) file; inherit (m) options; }]) ordered;
+      configurations = reverseList definitions ++ map (m: { inherit (m) file; value = m.config; }) ordered;
+
+      tree = mergeTree prefix declarations configurations { inherit _module; options = moduleTree.options; };
+
+      # -- `_module` --
+
+      ownDefinitions = tree.moduleDefinitions;
+      moduleTree = mergeTree (prefix ++ [ "_module" ])
+        ([{ file = "lib/modules.nix"; options = moduleOptions; }] ++ tree.moduleDeclarations)
+        (ownDefinitions ++ [{
+          file = "lib/modules.nix";
+          value = {
+            args = mapAttrs (_: lib.mkOptionDefault) implicit // moduleArgs;
+            check = lib.mkOptionDefault check;
+            specialArgs = specialArgs;
+          };
+        }])
+        null;
+      _module =
+        if ownDefinitions == [ ] && tree.moduleDeclarations == [ ]
+        then { args = implicit // moduleArgs; inherit check specialArgs; freeformType = null; }
+        else moduleTree.values;
+
+      # -- what no option takes --
+
+      unmatched = tree.unmatched { };
+      freeform =
+        if unmatched == [ ] then { }
+        else _module.freeformType.merge prefix
+          (map (def: { inherit (def) file; value = setAttrByPath (lib.drop (length prefix) def.loc) def.value; }) unmatched);
+      declared = tree.values;
+      values = if _module.freeformType == null then declared else lib.recursiveUpdate freeform declared;
+      options = tree.options;
+
+      checked =
+        if _module.freeformType == null && _module.check && unmatched != [ ]
+        then throw (unknownOption (head unmatched) unmatched declarations prefix)
+        else values;
+
+      result = {
+        _type = "configuration";
+        inherit options _module class;
+        config = removeAttrs checked [ "_module" ];
+        extendModules = extendArgs@{ modules ? [ ], specialArgs ? { }, prefix ? extendedPrefix }:
+          evalPreloaded {
+            preloaded = joinPreloaded preloaded (preloadWith ":extended" modules);
+            specialArgs = allSpecialArgs // specialArgs;
+            inherit prefix class implicit moduleArgs check definitions;
+          };
+        type = types.submoduleWithPreloaded { inherit preloaded specialArgs class; };
+        # For those that look at how an evaluation came about.
+        graph = map (m: { inherit (m) key file; }) collected;
+      };
+      extendedPrefix = prefix;
+      allSpecialArgs = specialArgs;
+    in
+    result;
+
+  moduleOptions = {
+    args = mkOption {
+      type = types.lazyAttrsOf types.raw;
+      description = "Additional arguments passed to each module.";
+    };
+    check = mkOption {
+      type = types.bool;
+      internal = true;
+      description = "Whether a definition without an option is an error.";
+    };
+    freeformType = mkOption {
+      type = types.nullOr types.optionType;
+      default = null;
+      internal = true;
+      description = "If set, the type of everything that no option takes.";
+    };
+    specialArgs = mkOption {
+      readOnly = true;
+      internal = true;
+      type = types.lazyAttrsOf types.raw;
+      description = "Arguments that were given to the evaluation itself.";
+    };
+  };
+
+  # -- joining declarations and definitions ------------------------------------------------------
+
+  # `declarations`: `{ file; options; }`, `definitions`: `{ file; value; }`, all at `loc`.
+  # `own`: null, or what to put for `_module`, at the root of an evaluation.
+  mergeTree = loc: declarations: definitions: own:
+    let
+      splitDeclaration = d:
+        if d.options ? _type && isString d.options._type then throw "At `${showOption loc}' in `${d.file}' an option or a set of options is expected, but there is a value of type `${d.options._type}'.${lib.optionalString (d.options._type == "option-type") " Write `mkOption { type = …; }'."}"
+        else mapAttrs (_: v: { inherit (d) file; options = v; parent = d.options; }) d.options;
+      declaredByName' =
+        if declarations != [ ] && tail declarations == [ ] then mapAttrs (_: d: [ d ]) (splitDeclaration (head declarations))
+        else zipAttrsWith (_: ds: ds) (map splitDeclaration declarations);
+      definedByName' = zipAttrsWith (_: ds: ds) (concatMap (d: splitDefinition loc d.file d.value) definitions);
+
+      declaredByName = if own == null then declaredByName' else removeAttrs declaredByName' [ "_module" ];
+      definedByName = if own == null then definedByName' else removeAttrs definedByName' [ "_module" ];
+
+      entries = mapAttrs (name: ds: mergeEntry (loc ++ [ name ]) ds (definedByName.${name} or [ ])) declaredByName;
+      values = mapAttrs (_: e: e.value) entries;
+      options = mapAttrs (_: e: e.options) entries;
+    in
+    {
+      values = if own == null then values else values // { inherit (own) _module; };
+      options = if own == null then options else options // { _module = own.options; };
+      moduleDeclarations = declaredByName'._module or [ ];
+      moduleDefinitions = definedByName'._module or [ ];
+      # Definitions that no option takes. A function, so that it is not kept when nobody asks.
+      unmatched = _: concatMap
+        (name:
+          if entries ? ${name} then entries.${name}.unmatched { }
+          else map (def: def // { loc = loc ++ [ name ]; }) definedByName.${name})
+        (attrNames definedByName);
+    };
+
+  isOption = value: value._type or null == "option";
+
+  mergeEntry = loc: declarations: definitions:
+    let
+      first = head declarations;
+      single = tail declarations == [ ];
+      subtree =
+        let tree = mergeTree loc declarations definitions null; in
+        { value = tree.values; inherit (tree) options unmatched; };
+      withOption = filter (d: isOption d.options) declarations;
+    in
+    if single then (if isOption first.options then optionEntry loc declarations definitions else subtree)
+    else if withOption == [ ] then subtree
+    else if length withOption == length declarations then optionEntry loc declarations definitions
+    else
+      let
+        asSubmodule = d:
+          if isOption d.options then d
+          else d // { options = mkOption { type = types.submoduleWith { modules = [{ _file = d.file; inherit (d) options; }]; }; }; };
+        bare = head (filter (d: !isOption d.options) declarations);
+        nested = lib.all (d: (d.options.type or null).name or "submodule" == "submodule") withOption;
+      in
+      if nested then optionEntry loc (map asSubmodule declarations) definitions
+      else throw "The option `${showOption loc}' in `${(head withOption).file}' would be a parent of the following options, but its type `${(head withOption).options.type.description or "unspecified value"}' does not support nested options.\n${
+        lib.concatMapStringsSep "\n" (name: "- option(s) with prefix `${showOption (loc ++ [ name ])}' in module `${bare.file}'") (attrNames bare.options)}";
+
+  noneUnmatched = _: [ ];
+
+  optionEntry = loc: declarations: definitions:
+    let
+      declared = if tail declarations == [ ] then (head declarations).options else mergeOptionDecls loc declarations;
+      evaluated = evalOption loc (head declarations).file declared definitions;
+      name = lib.last loc;
+      positionOf = d:
+        let position = builtins.unsafeGetAttrPos name d.parent; in
+        if position == null then { inherit (d) file; line = null; column = null; } else position;
+    in
+    {
+      inherit (evaluated) value;
+      unmatched = noneUnmatched;
+      options = declared // evaluated // {
+        inherit loc;
+        type = declared.type or types.unspecified;
+        declarations = map (d: d.file) declarations;
+        declarationPositions = map positionOf declarations;
+        options = [ ];
+        __toString = _: showOption loc;
+      };
+    };
+
+  # One option out of several declarations of it; their types combine if they can.
+  mergeOptionDecls = loc: declarations:
+    lib.foldl'
+      (acc: d:
+        let
+          option = d.options;
+          clash = filter (name: acc ? ${name} && option ? ${name}) [ "default" "example" "description" "apply" ];
+          merged = (acc.type or types.unspecified).typeMerge (option.type or types.unspecified).functor;
+          both = acc ? type && option ? type;
+        in
+        if clash != [ ] || (both && merged == null) then
+          throw "The option `${showOption loc}' in `${d.file}' is already declared in ${lib.showFiles [ acc.file ]}.${
+            if clash != [ ] then " Both declarations have `${head clash}'."
+            else " Their types `${acc.type.description}' and `${option.type.description}' do not combine."}"
+        else acc // option // optionalAttrs both { type = merged; } // {
+          inherit (acc) file;
+          readOnly = acc.readOnly or false || option.readOnly or false;
+        })
+      ({ inherit (head declarations) file; } // (head declarations).options)
+      (tail declarations);
+
+  # -- the value of one option -------------------------------------------------------------------
+
+  evalOption = loc: file: option: definitions:
+    let
+      type = option.type or types.unspecified;
+      all =
+        if option ? default
+        then [{ inherit file; value = { _type = "override"; priority = 1500; content = option.default; }; }] ++ definitions
+        else definitions;
+      # By far most options have no definition: their default is then all there is.
+      resolved =
+        if definitions == [ ] && option ? default && !(option.default ? _type)
+        then { values = [{ inherit file; value = option.default; }]; highestPrio = 1500; }
+        else resolveDefinitions all;
+      readOnlyTwice = option.readOnly or false && length all > 1 && length (lib.filter (d: dischargeDefinition d != [ ]) all) > 1;
+      merged =
+        if readOnlyTwice
+        then throw "The option `${showOption loc}' is read-only, but it's set multiple times. Definition values:${showDefsOf loc definitions}"
+        else mergeResolved loc type resolved.values;
+    in
+    {
+      value = if option ? apply then option.apply merged else merged;
+      isDefined = resolved.values != [ ];
+      inherit (resolved) highestPrio;
+      definitions = map (def: def.value) resolved.values;
+      definitionsWithLocations = map (def: { inherit (def) file value; }) resolved.values;
+      files = map (def: def.file) resolved.values;
+    };
+
+  mergeResolved = loc: type: defs:
+    let wrong = filter (def: !type.check def.value) defs; in
+    if defs == [ ] then throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option."
+    else if wrong == [ ] then
+      builtins.addErrorContext "while evaluating the option `${showOption loc}':" (type.merge loc defs)
+    else throw "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefsOf loc wrong}";
+
+  # For types: merge what has been defined for an element of theirs.
+  mergeDefinitions = loc: type: defs:
+    let resolved = resolveDefinitions defs; in
+    rec {
+      defsFinal' = resolved;
+      defsFinal = resolved.values;
+      isDefined = resolved.values != [ ];
+      mergedValue = mergeResolved loc type resolved.values;
+      optionalValue = if isDefined then { value = mergedValue; } else { };
+    };
+
+  # -- unknown options ---------------------------------------------------------------------------
+
+  unknownOption = def: all: declarations: prefix:
+    let
+      loc = def.loc;
+      below = lib.drop (length prefix) loc;
+      siblings = namesAt (lib.init below) declarations;
+      suggestions = closest (lib.last below) siblings;
+      base = lib.init loc;
+      shown = map (name: "`${showOption (base ++ [ name ])}'") suggestions;
+      sameOption = filter (d: d.loc == loc) all;
+    in
+    "The option `${showOption loc}' does not exist."
+    + lib.optionalString (shown != [ ]) " Did you mean ${lib.concatStringsSep " or " shown}?"
+    + " Definition values:${showDefsOf loc sameOption}"
+    + lib.optionalString (declarations == [ ])
+      "\n\nNo options are declared here at all${lib.optionalString (prefix != [ ]) ", in `${showOption prefix}'"}.";
+
+  # Names of options and sets of options at a path below the declarations.
+  namesAt = path: declarations:
+    let
+      inside = lib.foldl'
+        (trees: name: concatMap (t: if isAttrs t && !(isOption t) && t ? ${name} then [ t.${name} ] else [ ]) trees)
+        (map (d: d.options) declarations)
+        path;
+    in
+    lib.unique (concatMap (t: if isAttrs t && !(isOption t) then attrNames t else [ ]) inside);
+
+  # At most two names that are a few edits away, or that contain the word or are in it.
+  closest = word: names:
+    let
+      limit = lib.max 2 (lib.min 4 (builtins.stringLength word / 3));
+      related = name: lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name);
+      ranked = lib.sortOn (name: lib.levenshtein word name) (filter related names);
+    in
+    lib.take 2 ranked;
+
+  # -- small public pieces -----------------------------------------------------------------------
+
+  setDefaultModuleLocation = file: module: { _file = file; imports = [ module ]; };
+
+  # The module in a file that takes arguments of its own before those of modules.
+  importApply = path: staticArgs: setDefaultModuleLocation path (import path staticArgs);
+
+  unifyModuleSyntax = file: key: m:
+    let u = unify file key m; in
+    { _file = u.file; _class = u.class; disabledModules = u.disabled; inherit (u) key imports options config; };
+
+  applyModuleArgsIfFunction = key: f: args:
+    if lib.isFunction f then applyModuleArgs key f args else f;
+  applyModuleArgs = _: f: args@{ config, ... }:
+    f (args // mapAttrs (name: _: args.${name} or config._module.args.${name}) (lib.functionArgs f));
+
+  # Trees of modules given as `{ _file; options; config; }`.
+  mergeModules = prefix: modules:
+    mergeModules' prefix modules (map (m: { file = m._file; value = m.config; }) modules);
+  mergeModules' = prefix: modules: configs:
+    let
+      tree = mergeTree prefix (map (m: { file = m._file; inherit (m) options; }) modules)
+        (map (c: { inherit (c) file; value = c.value or c.config; }) configs) null;
+    in
+    { matchedOptions = tree.options; unmatchedDefns = tree.unmatched { }; };
+
+  evalOptionValue = loc: option: defs:
+    option // evalOption loc (head (option.declarations or [ unknownModule ])) option defs // { inherit loc; };
+
+  fixupOptionType = loc: option: option // { type = option.type or types.unspecified; };
+in
+{
+  inherit (lib.properties)
+    defaultOrderPriority defaultOverridePriority dischargeProperties doRename filterOverrides
+    filterOverrides' mkAfter mkAliasAndWrapDefinitions mkAliasAndWrapDefsWithPriority
+    mkAliasDefinitions mkAliasIfDef mkAliasOptionModule mkAliasOptionModuleMD mkAssert mkBefore
+    mkChangedOptionModule mkDefault mkDefinition mkDerivedConfig mkFixStrictness mkForce mkIf
+    mkImageMediaOverride mkMerge mkMergedOptionModule mkOptionDefault mkOrder mkOverride
+    mkRemovedOptionModule mkRenamedOptionModule mkRenamedOptionModuleWith mkVMOverride
+    pushDownProperties sortProperties;
+  inherit
+    applyModuleArgs applyModuleArgsIfFunction evalModules evalOptionValue evalPreloaded
+    fixupOptionType importApply joinPreloaded mergeDefinitions mergeModules mergeModules'
+    mergeResolved preload preloadWith setDefaultModuleLocation unifyModuleSyntax;
+  # The tree's own form takes declarations as `{ file; options; }`.
+  mergeOptionDecls = loc: opts: mergeOptionDecls loc (map (o: { file = o._file or o.file or unknownModule; inherit (o) options; }) opts);
+  fixMergeModules = modules: args: lib.fix (result:
+    evalPreloaded { preloaded = preload modules; moduleArgs = args; });
+}
