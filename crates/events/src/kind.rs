@@ -18,18 +18,23 @@ pub enum Kind {
         format: u32,
         /// Version of the program.
         version: String,
-        /// The test's `name`.
-        test: String,
-        /// The `.nix` file that was run, if it is known.
+        /// Title: the test's name if it is known yet, else the file's.
+        title: String,
+        /// The `.nix` file that is run, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
+    },
+    /// The test is known: what the plan says of it.
+    Planned {
+        /// The test's `name`.
+        test: String,
         /// Every machine of the test, by name.
         #[serde(default)]
         machines: Vec<MachineInfo>,
         /// Numbers of the virtual networks.
         #[serde(default)]
         vlans: Vec<u16>,
-        /// Limit of the whole run.
+        /// Limit of the script's run, as it is on this host.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
     },
@@ -202,6 +207,11 @@ pub enum Kind {
     Console {
         /// Without line end and control characters.
         line: String,
+    },
+    /// The script wants consoles to be shown from now on, or not (`serial_stdout_on`).
+    ConsoleShown {
+        /// Whether.
+        shown: bool,
     },
     /// An entry of the machine's journal.
     Journal {

@@ -113,7 +113,7 @@ fn readers_meet_other_versions() {
     assert_eq!(events[0].kind, Kind::Unknown);
     assert_eq!(events[1].kind, log("m"));
 
-    let newer = br#"{"seq":0,"elapsed":0,"wall":0,"type":"run-started","format":99,"version":"9","test":"t"}
+    let newer = br#"{"seq":0,"elapsed":0,"wall":0,"type":"run-started","format":99,"version":"9","title":"t"}
 "#;
     let error = Reader::new(&newer[..]).next().unwrap().unwrap_err();
     assert!(matches!(error, ReadError::Format { found: 99 }), "{error}");
