@@ -556,7 +556,7 @@ in
   babeld = { };
   olsrd = null;
   openbgpd = { main = "bgpd"; };
-  exabgp = { deb = "python3-exabgp"; main = "exabgp"; links."bin/exabgp" = "/usr/bin/python3-exabgp"; };
+  exabgp = { deb = "python3-exabgp"; main = "python3-exabgp"; };
   gobgp = { deb = "gobgpd"; main = "gobgp"; };
   keepalived = { };
   haproxy = { };
