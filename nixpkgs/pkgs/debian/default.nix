@@ -13,6 +13,42 @@ builtins.mapAttrs debian.fromRow table
     inherit table;
     allRows = builtins.mapAttrs debian.describe (lib.filterAttrs (_: row: row != null) table);
 
+    # What NixOS has on every machine's PATH.
+    corePackages = with final; [
+      acl
+      attr
+      bashInteractive
+      bzip2
+      coreutils-full
+      cpio
+      curl
+      diffutils
+      findutils
+      gawk
+      getent
+      getconf
+      gnugrep
+      gnupatch
+      gnused
+      gnutar
+      gzip
+      xz
+      less
+      libcap
+      ncurses
+      netcat
+      mkpasswd
+      procps
+      su
+      time
+      util-linux
+      which
+      zstd
+      perl
+      rsync
+      strace
+    ];
+
     # One Debian package by its own name.
     debianPackage = name: debian.fromRow name { };
 

@@ -13,7 +13,7 @@
 }@args:
 
 let
-  lib = if builtins.pathExists ../../lib/default.nix then import ../../lib else import ./lib-shim.nix;
+  lib = import ../../lib;
 
   systemName = value: if builtins.isString value then value else value.system;
 
