@@ -370,6 +370,10 @@ let
       definitions = map (def: def.value) resolved.values;
       definitionsWithLocations = map (def: { inherit (def) file value; }) resolved.values;
       files = map (def: def.file) resolved.values;
+      # Where each definition stands; null where the evaluator does not know.
+      positions = map
+        (def: if def.parent or null == null then null else builtins.unsafeGetAttrPos (lib.last loc) def.parent)
+        resolved.values;
     };
 
   mergeResolved = loc: type: defs:

@@ -1,0 +1,113 @@
+# From the value of a user's file to the plan of its tests.
+{ value, attrPath ? [ ] }:
+let
+  lib = import ../lib;
+  testing = import ../nixos/lib/testing { inherit lib; };
+  pkgs = import ../. { system = "x86_64-linux"; config = { }; overlays = [ ]; };
+  testers = testing.testersFor pkgs;
+  legacy = import ../nixos/lib/testing-python.nix { inherit pkgs; system = "x86_64-linux"; };
+
+  inherit (builtins) attrNames elem functionArgs intersectAttrs isAttrs isFunction mapAttrs;
+  inherit (lib) concatMap head tail;
+
+  # -- what a value is --------------------------------------------------------------------------
+
+  isTest = v: isAttrs v && v ? snowglobe && v.snowglobe ? test;
+  isEvaluation = v: isAttrs v && v._type or null == "configuration" && v.config ? result;
+  # A set that the module system would take as a test.
+  isModule = v: isAttrs v && !(lib.isDerivation v) && (
+    v ? testScript || v ? nodes
+    || v ? imports && builtins.isList v.imports
+    || v ? config && isAttrs v.config && (v.config ? testScript || v.config ? nodes)
+  );
+
+  # What functions of tests ask for.
+  offered = {
+    inherit pkgs lib;
+    inherit (legacy) makeTest simpleTest runTest;
+    system = "x86_64-linux";
+    config = { };
+    hostPkgs = pkgs;
+    nixpkgs = ../.;
+  };
+  # Only what has no default, as nix-build does.
+  call = f:
+    let
+      wanted = lib.functionArgs f;
+      required = lib.filterAttrs (_: optional: !optional) wanted;
+      missing = mapAttrs
+        (name: _: throw "The file's function wants the argument `${name}', and there is none of that name; there are ${lib.concatStringsSep ", " (attrNames offered)}.")
+        (removeAttrs required (attrNames offered));
+    in
+    f (if wanted == { } then offered else intersectAttrs required offered // missing);
+
+  # A value as a test, as a set of more values, or as neither. `depth` bounds functions in functions.
+  classify = depth: v:
+    if isTest v then { test = v; }
+    else if isEvaluation v then { test = v.config.result; }
+    else if isModule v then { test = testers.runNixOSTest v; }
+    else if lib.isDerivation v then { nothing = "a derivation that is not a test"; }
+    else if lib.isFunction v && depth < 4 then
+      (let
+        result = call v;
+        wanted = lib.functionArgs v;
+      in
+      # The module system must see the function itself, for `config`, `nodes` and the like.
+      if !(isTest result) && isModule result then
+        # What it takes besides a module's arguments, it takes from us.
+        (let
+          own = removeAttrs (intersectAttrs (lib.filterAttrs (_: optional: !optional) wanted) offered) [ "config" "lib" "pkgs" "hostPkgs" ];
+          module = if own == { } then v
+            else lib.setFunctionArgs (args: v (args // own)) (removeAttrs wanted (attrNames own));
+        in
+        { test = testers.runNixOSTest module; })
+      else classify (depth + 1) result)
+    else if isAttrs v then { set = v; }
+    else if builtins.isPath v then classify (depth + 1) (import v)
+    else if builtins.isString v && lib.hasPrefix "/" v then classify (depth + 1) (import v)
+    else { nothing = if v == null then "null" else "a value of type ${builtins.typeOf v}"; };
+
+  # -- finding tests ----------------------------------------------------------------------------
+
+  select = path: v:
+    let
+      kind = classify 0 v;
+      name = head path;
+      set = kind.set or (
+        if kind ? test then kind.test
+        else throw "There is no attribute `${name}' to be chosen: there is ${kind.nothing}.");
+      near = lib.take 3 (lib.sortOn (lib.levenshtein name) (lib.filter (lib.levenshteinAtMost 3 name) (attrNames set)));
+    in
+    if path == [ ] then v
+    else if set ? ${name} then select (tail path) set.${name}
+    else throw "The file's value has no attribute `${lib.showAttrPath attrPath}': `${name}' is missing.${
+      lib.optionalString (near != [ ]) " Did you mean ${lib.concatMapStringsSep " or " (n: "`${n}'") near}?"}";
+
+  # Tests of a set, in the order of their names; what is no test is passed over.
+  collect = depth: path: v:
+    let kind = classify 0 v; in
+    if kind ? test then [{ inherit path; inherit (kind) test; }]
+    else if kind ? set && depth < 5 then
+      concatMap
+        (name:
+          let inner = kind.set.${name}; in
+          if elem name [ "recurseForDerivations" "override" "overrideDerivation" "extend" "__functor" "_type" "pkgs" "lib" ] then [ ]
+          else if isFunction inner && functionArgs inner == { } then [ ]
+          else if isAttrs inner || isFunction inner then collect (depth + 1) (path ++ [ name ]) inner
+          else [ ])
+        (attrNames kind.set)
+    else [ ];
+
+  selected = select attrPath value;
+  tests = collect 0 attrPath selected;
+  complaint =
+    let kind = classify 0 selected; in
+    if kind ? set then "an attribute set without a test in it${lib.optionalString (kind.set != { }) " (its attributes: ${lib.concatStringsSep ", " (lib.take 10 (attrNames kind.set))})"}"
+    else kind.nothing;
+in
+if tests == [ ]
+then throw "There is no test here: the file's value is ${complaint}. A test is what `pkgs.testers.runNixOSTest' gives, a set with `nodes' and `testScript', a function to one, or a set of those."
+else {
+  format = 1;
+  tests = map (entry: entry.test.snowglobe.test // { attrPath = entry.path; }) tests;
+}
