@@ -136,16 +136,19 @@ rec {
       visible = false;
       apply = _: throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
     });
-    config.assertions =
-      let option = getAttrFromPath path options; in [
-        {
-          assertion = !option.isDefined;
-          message = ''
-            The option definition `${showOption path}' in ${lib.showFiles option.files} no longer has any effect; please remove it.
-            ${instructions}
-          '';
-        }
-      ];
+    # In a submodule without assertions nobody would read them.
+    config = lib.optionalAttrs (options ? assertions) {
+      assertions =
+        let option = getAttrFromPath path options; in [
+          {
+            assertion = !option.isDefined;
+            message = ''
+              The option definition `${showOption path}' in ${lib.showFiles option.files} no longer has any effect; please remove it.
+              ${instructions}
+            '';
+          }
+        ];
+    };
   };
 
   mkRenamedOptionModule = from: to: doRename {

@@ -21,7 +21,7 @@ let
       utils = import ./utils.nix { inherit lib; inherit (evaluated) config pkgs; };
       inherit extraModules modules;
       inherit (evaluated) extendModules;
-      baseModules = if baseModules == null then import ../modules/module-list.nix else baseModules;
+      baseModules = if baseModules == null then import ./module-list.nix else baseModules;
       moduleType = evaluated.type;
     } // extraArgs;
     config.nixpkgs = lib.mkMerge [

@@ -28,9 +28,9 @@ in
     }
     # A test that waits for a failing unit should not wait long; one on a slow host not fail early.
     (declared [ "systemd" "settings" "Manager" ] {
-      DefaultTimeoutStartSec = lib.mkDefault 300;
-      DefaultDeviceTimeoutSec = lib.mkDefault 300;
-      ShowStatus = lib.mkDefault false;
+      DefaultTimeoutStartSec = 300;
+      DefaultDeviceTimeoutSec = 300;
+      ShowStatus = false;
     })
     (declared [ "systemd" "user" "extraConfig" ] ''
       DefaultTimeoutStartSec=300
