@@ -1,0 +1,4 @@
+# The back end of `networking.*` that uses systemd-networkd.
+{ config, lib, pkgs, ... }:
+{
+}
