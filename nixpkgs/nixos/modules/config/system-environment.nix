@@ -13,7 +13,7 @@ let
       cfg.profileRelativeSessionVariables;
 
   session = lib.zipAttrsWith (_: values: lib.concatStringsSep ":" values) [
-    (lib.optionalAttrs (config.security.wrappersEnabled or true) { PATH = config.security.wrapperDir; })
+    (lib.optionalAttrs config.security.enableWrappers { PATH = config.security.wrapperDir; })
     (lib.mapAttrs (_: paths: lib.concatStringsSep ":" paths) relative)
     cfg.sessionVariables
   ];

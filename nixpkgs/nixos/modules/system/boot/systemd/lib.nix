@@ -1,5 +1,5 @@
 # From the options of units to unit files.
-{ lib, pkgs }:
+{ lib, pkgs, ... }:
 let
   options = import ./unit-options.nix { inherit lib; };
 

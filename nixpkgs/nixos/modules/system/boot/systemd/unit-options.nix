@@ -1,5 +1,5 @@
 # Options of unit files, one attribute set for each kind of unit.
-{ lib }:
+{ lib, ... }:
 let
   inherit (lib) mkOption types;
 

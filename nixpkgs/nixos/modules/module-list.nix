@@ -1,0 +1,58 @@
+# The modules of every system. Kept as one list, section by section, so that two people seldom
+# change the same lines.
+[
+  # Snowglobe's own
+  ./snowglobe/plan.nix
+
+  # config
+  ./config/i18n.nix
+  ./config/resolvconf.nix
+  ./config/shells-environment.nix
+  ./config/sysctl.nix
+  ./config/system-environment.nix
+  ./config/system-path.nix
+  ./config/users-groups.nix
+
+  # misc
+  ./misc/assertions.nix
+  ./misc/harmless.nix
+  ./misc/ids.nix
+  ./misc/meta.nix
+  ./misc/nixpkgs.nix
+  ./misc/version.nix
+
+  # programs
+  ./programs/bash.nix
+  ./programs/basic.nix
+  ./programs/environment.nix
+  ./programs/shadow.nix
+  ./programs/shells.nix
+  ./programs/ssh.nix
+
+  # security
+  ./security/ca.nix
+  ./security/pam.nix
+  ./security/polkit.nix
+  ./security/sudo.nix
+  ./security/wrappers.nix
+
+  # services
+  ./services/hardware/udev.nix
+  ./services/networking/dhcpcd.nix
+  ./services/networking/firewall.nix
+  ./services/networking/ssh/sshd.nix
+  ./services/system/dbus.nix
+  ./services/system/small.nix
+  ./services/ttys/getty.nix
+
+  # system
+  ./system/activation/activation-script.nix
+  ./system/activation/toplevel.nix
+  ./system/boot/kernel.nix
+  ./system/boot/systemd
+  ./system/etc/etc.nix
+
+  # tasks
+  ./tasks/filesystems.nix
+  ./tasks/network-interfaces.nix
+]
