@@ -1,1 +1,22 @@
-fn main() {}
+//! The `snowglobe` command.
+
+mod arguments;
+mod commands;
+mod error;
+mod interrupt;
+mod places;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    match commands::run(arguments) {
+        Ok(kind) => kind.into(),
+        Err(error) => {
+            error.print();
+            error.kind.into()
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a command ends with: exit codes, errors and hints.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// How the program ends. The numbers are documented in `docs/cli.md` and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Everything passed.
+    Passed,
+    /// A test failed.
+    Failed,
+    /// A test could not be evaluated or linted, or is not supported; or the command line is wrong.
+    Unusable,
+    /// The environment failed: network, disk, sandbox, QEMU.
+    Environment,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl Kind {
+    /// Exit status of the program.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Unusable => 2,
+            Self::Environment => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Kind> for ExitCode {
+    fn from(kind: Kind) -> Self {
+        Self::from(kind.code())
+    }
+}
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub struct CliError {
+    /// Decides the exit status.
+    pub kind: Kind,
+    /// The whole message; several lines if need be.
+    pub message: String,
+    /// What may help, each printed on a line of its own.
+    pub hints: Vec<String>,
+}
+
+/// Result of a command.
+pub type Result<T = Kind> = std::result::Result<T, CliError>;
+
+impl CliError {
+    /// The test, or the command line, is at fault.
+    pub fn unusable(message: impl Display) -> Self {
+        Self { kind: Kind::Unusable, message: message.to_string(), hints: Vec::new() }
+    }
+
+    /// This host, or the network, is at fault.
+    pub fn environment(message: impl Display) -> Self {
+        Self { kind: Kind::Environment, message: message.to_string(), hints: Vec::new() }
+    }
+
+    /// The user stopped the program.
+    pub fn interrupted() -> Self {
+        Self { kind: Kind::Interrupted, message: "interrupted".to_owned(), hints: Vec::new() }
+    }
+
+    /// Adds a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Prints the error to standard error, in colour on a terminal.
+    pub fn print(&self) {
+        const RED: Style = AnsiColor::Red.on_default().bold();
+        const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+        if self.message.starts_with("error") {
+            anstream::eprintln!("{}", self.message);
+        } else {
+            anstream::eprintln!("{RED}error{RED:#}: {}", self.message);
+        }
+        for hint in &self.hints {
+            anstream::eprintln!("{CYAN}hint{CYAN:#}: {hint}");
+        }
+    }
+}
+
+/// An I/O error is the environment's fault; its message names the file (`fs_err`).
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        let hint = match error.raw_os_error() {
+            Some(28) => Some("make room, or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk"),
+            _ => None,
+        };
+        let error = Self::environment(chain(&error));
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause in their own message.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
