@@ -1,0 +1,7 @@
+{
+  name = "option";
+  nodes.machine = {
+    services.nginxx.enable = true;
+  };
+  testScript = "machine.start()";
+}

@@ -1,0 +1,8 @@
+{
+  name = "script";
+  nodes.machine = { };
+  testScript = ''
+    machine.succeed("true")
+    machin.succeed("false")
+  '';
+}

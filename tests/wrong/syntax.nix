@@ -1,0 +1,5 @@
+{
+  name = "syntax";
+  nodes.machine = { services.nginx.enable = true };
+  testScript = "";
+}
