@@ -189,7 +189,7 @@ let
   password =
     user:
     if user.hashedPasswordFile != null then
-      { type = "HashFile"; path = user.hashedPasswordFile; }
+      { type = "hashFile"; path = user.hashedPasswordFile; }
     else if user.hashedPassword != null then
       fromHash user.hashedPassword
     else if user.password != null then
@@ -199,16 +199,16 @@ let
     else if user.initialPassword != null then
       fromClear user.initialPassword
     else
-      { type = "Locked"; };
+      { type = "locked"; };
   fromHash =
     hash:
     if hash == "" then
-      { type = "Empty"; }
+      { type = "empty"; }
     else if hash == "!" || hash == "*" then
-      { type = "Locked"; }
+      { type = "locked"; }
     else
-      { type = "Hash"; value = hash; };
-  fromClear = text: { type = "Plain"; value = text; };
+      { type = "hash"; value = hash; };
+  fromClear = text: { type = "plain"; value = text; };
 
   # subuid(5) and subgid(5) hold the same ranges: a name space needs both alike.
   subIds =

@@ -64,11 +64,11 @@ let
   kind =
     entry:
     if entry.mode == "symlink" then
-      { type = "Symlink"; }
+      { type = "symlink"; }
     else if entry.mode == "direct-symlink" then
-      { type = "DirectSymlink"; }
+      { type = "directSymlink"; }
     else
-      { type = "File"; inherit (entry) mode user group; };
+      { type = "file"; inherit (entry) mode user group; };
 in
 {
   options.environment.etc = mkOption {
