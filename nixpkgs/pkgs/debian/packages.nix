@@ -25,13 +25,13 @@ let
 in
 {
   # ---- shells, texts, files: the core set --------------------------------------------------
-  bash = { links."bin/sh" = "/usr/bin/bash"; };
-  bashInteractive = { deb = "bash"; pname = "bash-interactive"; main = "bash"; links."bin/sh" = "/usr/bin/bash"; };
-  bashNonInteractive = { deb = "bash"; main = "bash"; links."bin/sh" = "/usr/bin/bash"; };
+  bash = { passthru.shellPath = "/bin/bash"; links."bin/sh" = "/usr/bin/bash"; };
+  bashInteractive = { passthru.shellPath = "/bin/bash"; deb = "bash"; pname = "bash-interactive"; main = "bash"; links."bin/sh" = "/usr/bin/bash"; };
+  bashNonInteractive = { passthru.shellPath = "/bin/bash"; deb = "bash"; main = "bash"; links."bin/sh" = "/usr/bin/bash"; };
   bash-completion = data "bash-completion";
-  dash = { links."bin/sh" = "/usr/bin/dash"; };
-  zsh = { "with" = [ "zsh-common" ]; };
-  fish = { "with" = [ "fish-common" ]; };
+  dash = { passthru.shellPath = "/bin/dash"; links."bin/sh" = "/usr/bin/dash"; };
+  zsh = { passthru.shellPath = "/bin/zsh"; "with" = [ "zsh-common" ]; };
+  fish = { passthru.shellPath = "/bin/fish"; "with" = [ "fish-common" ]; };
   ksh = { deb = "ksh93u+m"; main = "ksh"; links."bin/ksh" = "/usr/bin/ksh93"; };
   mksh = { };
   tcsh = { };
