@@ -35,7 +35,7 @@ in
   ksh = { deb = "ksh93u+m"; main = "ksh"; links."bin/ksh" = "/usr/bin/ksh93"; };
   mksh = { };
   tcsh = { };
-  nushell = null;
+
   acl = { main = null; dev = "libacl1-dev"; };
   attr = { main = "attr"; dev = "libattr1-dev"; };
   bzip2 = { dev = "libbz2-dev"; };

@@ -29,7 +29,8 @@ BIN = ("usr/bin/", "usr/sbin/", "bin/", "sbin/", "usr/games/")
 
 
 def table() -> dict:
-    expression = "(import %s {}).snowglobe.allRows" % (HERE.parent.parent / "default.nix")
+    expression = "(import %s {}).snowglobe.allRows // import %s {}" % (
+        HERE.parent.parent / "default.nix", HERE / "families.nix")
     text = subprocess.run(
         ["nix-instantiate", "--eval", "--strict", "--json", "-E", expression],
         check=True, capture_output=True, text=True,
