@@ -1,1 +1,36 @@
-//! To be written.
+//! One run of one test: the semantics of the machine API, the process of the script, time limits
+//! and events.
+//!
+//! The script runs in a CPython process of its own ([`script`]). What it calls arrives here as
+//! requests, is carried out against a [`World`] of machines ([`methods`]), and everything that
+//! happens becomes an event. The crate knows neither QEMU nor the agent's wire format: the traits
+//! in [`world`] are all that it asks of machines.
+//!
+//! [`run`] is the entrance.
+
+mod cancel;
+mod check;
+mod console;
+mod error;
+mod evidence;
+#[cfg(feature = "fake")]
+pub mod fake;
+mod locate;
+mod methods;
+mod run;
+mod screen_image;
+mod script;
+mod session;
+mod tools;
+mod world;
+
+pub use cancel::{Cancel, Limit};
+pub use check::{Check, Finding, FindingKind, check};
+pub use error::RunError;
+pub use locate::ScriptMap;
+pub use run::{Mode, RunConfig, finish, planned, run, started};
+pub use tools::{Exit, HostTools, Job, Process, Standard, Tools};
+pub use world::{
+    Agent, Capture, Ended, Exec, Facts, Fault, JournalEntry, Listener, Machine, Mount, Observer,
+    Picture, Pty, PtySize, UnitVerdict, Vlan, VlanChange, World,
+};

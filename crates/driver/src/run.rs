@@ -1,0 +1,459 @@
+//! A run from its plan to its end.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use snowglobe_events::{
+    Address, Command, Frame, Kind, MachineInfo, Outcome, Phase, Scope, Sink, Text,
+};
+use snowglobe_plan::Test;
+
+use crate::check::{self, Check};
+use crate::error::RunError;
+use crate::locate::ScriptMap;
+use crate::methods::micros;
+use crate::script::{End, Place, ScriptProcess, Setup, ensure_package};
+use crate::session::{Feed, Session, lock};
+use crate::tools::Tools;
+use crate::world::{Observer, World};
+use crate::{Cancel, evidence};
+
+/// What to do with a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Run its script.
+    Test,
+    /// Open a Python shell on the terminal, with the names that its script has.
+    Interactive,
+}
+
+/// A run to be.
+pub struct RunConfig {
+    /// The test.
+    pub test: Test,
+    /// Test or shell.
+    pub mode: Mode,
+    /// The run folder; exists.
+    pub run_dir: PathBuf,
+    /// The script's output folder, below the run folder; exists. It is the script's working
+    /// directory and `$out`, and the only one where its process may write.
+    pub out_dir: PathBuf,
+    /// The cache that all runs share.
+    pub cache_dir: PathBuf,
+    /// Where events go. `run-started` must be in it ([`started`]).
+    pub sink: Sink,
+    /// Stops the run.
+    pub cancel: Cancel,
+    /// Python and what reads screens.
+    pub tools: Arc<dyn Tools>,
+    /// By how much limits of time are longer on this host; 1 with hardware virtualisation.
+    pub time_scale: f64,
+    /// Whether the machines' disks are kept for the next run.
+    pub keep_state: bool,
+    /// Directories of the script's Python packages, as its process sees them.
+    pub python_path: Vec<PathBuf>,
+    /// What else the script's process sees, and whether it may write there: store paths.
+    pub visible: Vec<(PathBuf, bool)>,
+    /// Whether the script is neither linted nor type-checked.
+    pub skip_checks: bool,
+}
+
+/// The event that begins a stream.
+pub fn started(title: &str, file: Option<String>) -> Kind {
+    Kind::RunStarted {
+        format: snowglobe_events::FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: title.to_owned(),
+        file,
+    }
+}
+
+/// The event that tells what the plan says of a test.
+pub fn planned(test: &Test, time_scale: f64) -> Kind {
+    let machines = test
+        .nodes
+        .iter()
+        .map(|node| MachineInfo {
+            name: node.name.clone(),
+            memory_mib: node.hardware.memory_mib,
+            cores: node.hardware.cores,
+            graphical: node.hardware.graphics,
+            addresses: node
+                .interfaces
+                .iter()
+                .map(|interface| Address {
+                    interface: interface.name.clone(),
+                    vlan: interface.vlan,
+                    mac: interface.mac.clone(),
+                })
+                .collect(),
+        })
+        .collect();
+    Kind::Planned {
+        test: test.name.clone(),
+        machines,
+        vlans: test.vlans.clone(),
+        limit: Some(micros(global_limit(test, time_scale))),
+    }
+}
+
+/// Ends a stream, and the queues of its readers.
+pub fn finish(sink: &Sink, outcome: Outcome) {
+    sink.scope().emit(Kind::RunFinished {
+        outcome,
+        duration: sink.elapsed(),
+    });
+    sink.close();
+}
+
+fn global_limit(test: &Test, time_scale: f64) -> Duration {
+    let limit = Duration::from_secs(test.global_timeout);
+    Duration::try_from_secs_f64(limit.as_secs_f64() * time_scale.max(0.0)).unwrap_or(limit)
+}
+
+/// A phase as events.
+struct Part {
+    scope: Scope,
+    phase: Phase,
+    span: snowglobe_events::SpanId,
+}
+
+impl Part {
+    fn begin(scope: &Scope, phase: Phase) -> Self {
+        let span = scope.open(Kind::PhaseStarted { phase });
+        Self {
+            scope: scope.clone(),
+            phase,
+            span,
+        }
+    }
+
+    fn inside(&self) -> Scope {
+        self.scope.within(Some(self.span))
+    }
+
+    fn end(self, ok: bool, note: Option<String>) {
+        self.scope.on(
+            self.span,
+            Kind::PhaseFinished {
+                phase: self.phase,
+                ok,
+                note,
+            },
+        );
+    }
+}
+
+/// Runs a test to its end: checks its script, lets `make_world` make the machines (none runs
+/// yet), runs the script, and ends the machines. Everything that happens goes into the sink,
+/// except `run-started` before and `run-finished` after ([`finish`]).
+///
+/// # Errors
+///
+/// When the test could not be run; a script that fails is an outcome.
+pub fn run(
+    config: RunConfig,
+    make_world: impl FnOnce(
+        Arc<dyn Observer>,
+    ) -> Result<Arc<dyn World>, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<Outcome, RunError> {
+    let root = config.sink.scope();
+    root.emit(planned(&config.test, config.time_scale));
+    let interactive = config.mode == Mode::Interactive;
+    let map = ScriptMap::new(&config.test.script);
+    let package = ensure_package(&config.cache_dir, config.tools.as_ref())?;
+
+    // Python starts and imports while the script is checked and the machines are made.
+    let mut env = vec![
+        ("out".to_owned(), config.out_dir.display().to_string()),
+        ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+        ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+    ];
+    if interactive && let Ok(term) = std::env::var("TERM") {
+        env.push(("TERM".to_owned(), term));
+    }
+    let process = ScriptProcess::start(Setup {
+        tools: config.tools.as_ref(),
+        package: &package,
+        out_dir: &config.out_dir,
+        env,
+        visible: config.visible.clone(),
+        interactive,
+    })?;
+
+    if !config.skip_checks && !interactive {
+        let part = Part::begin(&root, Phase::Check);
+        let found = check::check(&Check {
+            test: &config.test,
+            tools: config.tools.as_ref(),
+            package: &package,
+            cache_dir: &config.cache_dir,
+            python_path: &config.python_path,
+            visible: &config.visible,
+        });
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                part.end(false, None);
+                return Err(error);
+            }
+        };
+        for warning in &found.warnings {
+            root.emit(Kind::Warning {
+                message: warning.clone(),
+                hints: Vec::new(),
+            });
+        }
+        let note = found.cached.then(|| "from the cache".to_owned());
+        part.end(found.findings.is_empty(), note);
+        if !found.findings.is_empty() {
+            root.emit(check::failure(&found.findings));
+            return Ok(Outcome::Failed);
+        }
+    }
+    if config.cancel.is_cancelled() {
+        return Ok(Outcome::Cancelled);
+    }
+
+    let part = Part::begin(&root, Phase::Boot);
+    let feed = Arc::new(Feed::new(config.sink.clone()));
+    let world = match make_world(feed.clone()) {
+        Ok(world) => world,
+        Err(error) => {
+            part.end(false, None);
+            return Err(RunError::World(error));
+        }
+    };
+    part.end(true, None);
+
+    let part = Part::begin(&root, Phase::Script);
+    let session = Arc::new(Session {
+        world: world.clone(),
+        tools: config.tools.clone(),
+        scope: part.inside(),
+        run_dir: config.run_dir,
+        out_dir: config.out_dir,
+        scale: config.time_scale,
+        cancel: config.cancel.child(),
+        map,
+        ocr: config.test.enable_ocr,
+        keep_state: config.keep_state,
+        interactive,
+        global_limit: global_limit(&config.test, config.time_scale),
+        clock: Mutex::default(),
+        machines: Mutex::default(),
+        feed,
+        calls: Mutex::default(),
+        spans: Mutex::default(),
+        left: Mutex::default(),
+        captures: Mutex::default(),
+    });
+    for machine in world.machines() {
+        let node = config
+            .test
+            .nodes
+            .iter()
+            .find(|node| node.name == machine.name());
+        let vlan = node
+            .and_then(|node| node.interfaces.first())
+            .map(|card| card.vlan);
+        let graphical = node.is_some_and(|node| node.hardware.graphics);
+        session.add(machine, vlan, graphical);
+    }
+    let hello = hello(&session, &config.test, &config.python_path);
+    let begin = Instant::now();
+    let end = process.serve(&session, &hello);
+    let (outcome, failure) = match end {
+        Ok(end) => judge(&session, end, begin.elapsed()),
+        Err(error) => {
+            part.end(false, None);
+            world.release();
+            return Err(error);
+        }
+    };
+    part.end(outcome.passed(), None);
+    if let Some(failure) = failure {
+        root.emit(failure);
+    }
+
+    let part = Part::begin(&root, Phase::CleanUp);
+    if matches!(outcome, Outcome::Failed | Outcome::TimedOut) {
+        evidence::take(&session, &part.inside(), &config.cancel);
+    }
+    session.cancel.cancel();
+    lock(&session.captures).clear();
+    world.release();
+    part.end(true, None);
+    Ok(outcome)
+}
+
+/// What the script's process has to know.
+fn hello(session: &Session, test: &Test, python_path: &[PathBuf]) -> Value {
+    let machines: Vec<Value> = session
+        .all_machines()
+        .iter()
+        .map(|handle| {
+            let mut machine = json!({
+                "name": handle.machine.name(),
+                "keepState": session.keep_state,
+            });
+            if let Some(directory) = handle.machine.state_dir() {
+                machine["stateDir"] = json!(directory);
+            }
+            machine
+        })
+        .collect();
+    json!({
+        "script": test.script.text,
+        "machines": machines,
+        "vlans": test.vlans,
+        "outDir": session.out_dir,
+        "interactive": session.interactive,
+        "packages": python_path,
+        "scale": session.scale,
+        "config": {"vlans": test.vlans, "global_timeout": test.global_timeout},
+    })
+}
+
+/// What an end of the script means, and the failure to tell.
+fn judge(session: &Session, end: End, elapsed: Duration) -> (Outcome, Option<Kind>) {
+    match end {
+        End::Passed => (Outcome::Passed, None),
+        End::Raised(told) => (Outcome::Failed, Some(raised(session, &told))),
+        End::Died(exit) => {
+            let message =
+                format!("the script's Python process {exit} before the script was at its end");
+            let hints =
+                vec!["the script, or something that it imports, ended the process".to_owned()];
+            (
+                Outcome::Failed,
+                Some(stopped("ScriptDied", message, Place::default(), hints)),
+            )
+        }
+        End::Broken(why) => {
+            let message = format!("the script's Python process cannot be spoken to: {why}");
+            (
+                Outcome::Failed,
+                Some(stopped("ScriptDied", message, Place::default(), Vec::new())),
+            )
+        }
+        End::TimedOut(place) => {
+            let limit = session.global_limit.as_secs_f64();
+            let message = format!(
+                "the test did not end within its global time limit of {limit:.0} s{}",
+                under_way(&place)
+            );
+            let hints = vec![
+                "`globalTimeout` of the test sets the limit; the calls above it tell where the time went"
+                    .to_owned(),
+            ];
+            (
+                Outcome::TimedOut,
+                Some(stopped("Timeout", message, place, hints)),
+            )
+        }
+        End::Cancelled(place) => {
+            let message = format!(
+                "stopped by the user after {:.1} s{}",
+                elapsed.as_secs_f64(),
+                under_way(&place)
+            );
+            (
+                Outcome::Cancelled,
+                Some(stopped("Cancelled", message, place, Vec::new())),
+            )
+        }
+    }
+}
+
+/// What was being waited for.
+fn under_way(place: &Place) -> String {
+    match place.calls.as_slice() {
+        [] => "; it was not waiting for a machine".to_owned(),
+        calls => format!("; it was in {}", calls.join(", ")),
+    }
+}
+
+fn stopped(class: &str, message: String, place: Place, hints: Vec<String>) -> Kind {
+    failure(class, message, place.frames, None, Vec::new(), hints, None)
+}
+
+fn failure(
+    class: &str,
+    message: String,
+    frames: Vec<Frame>,
+    command: Option<Box<Command>>,
+    subtests: Vec<String>,
+    hints: Vec<String>,
+    details: Option<String>,
+) -> Kind {
+    Kind::Failure {
+        class: class.to_owned(),
+        message,
+        location: frames.last().map(|frame| frame.location.clone()),
+        frames,
+        command,
+        subtests,
+        hints,
+        details,
+    }
+}
+
+/// An exception that ended the script.
+fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
+    let text = |name: &str| told.get(name).and_then(Value::as_str);
+    let frames: Vec<(u32, String)> = told
+        .get("frames")
+        .cloned()
+        .and_then(|frames| serde_json::from_value(frames).ok())
+        .unwrap_or_default();
+    let class = text("class").unwrap_or("Exception");
+    let mut message = text("message").unwrap_or_default().to_owned();
+    let frames = session.frames(&frames);
+    // A bare `assert` says nothing: its condition does.
+    if message.is_empty()
+        && let Some(frame) = frames.last()
+    {
+        message = frame.location.source.trim().to_owned();
+    }
+    let command = text("command").map(|command| {
+        Box::new(Command {
+            machine: text("about").unwrap_or_default().to_owned(),
+            command: command.to_owned(),
+            status: told
+                .get("status")
+                .and_then(Value::as_i64)
+                .and_then(|s| s.try_into().ok()),
+            stdout: Text::new(text("stdout").unwrap_or_default()),
+            stderr: Text::new(text("stderr").unwrap_or_default()),
+        })
+    });
+    let mut hints = Vec::new();
+    if command
+        .as_ref()
+        .is_some_and(|command| command.status == Some(124))
+    {
+        hints.push("status 124 means that the command's time limit was reached".to_owned());
+    }
+    if command
+        .as_ref()
+        .is_some_and(|command| command.status == Some(127))
+    {
+        hints.push(
+            "status 127 means that a program was not found: is its package in \
+             `environment.systemPackages`?"
+                .to_owned(),
+        );
+    }
+    let requested = told
+        .get("requested")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
+    // The traceback tells something when the error came from below the script's own lines.
+    let details = text("traceback").filter(|_| !requested).map(str::to_owned);
+    let mut subtests = lock(&session.left).clone();
+    subtests.reverse();
+    failure(class, message, frames, command, subtests, hints, details)
+}

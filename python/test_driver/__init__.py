@@ -1,0 +1,1 @@
+"""What the script of a NixOS VM test can use."""
