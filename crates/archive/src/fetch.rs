@@ -7,7 +7,9 @@ use std::time::Duration;
 use fs_err as fs;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
+use crate::resolver::Remembering;
 use crate::{Error, Progress, Result};
 
 /// Attempts at one address that bring nothing new, before it is given up.
@@ -39,8 +41,10 @@ impl Fetcher {
             .http_status_as_error(false)
             .max_idle_connections_per_host(16)
             .build();
+        let connector = DefaultConnector::default();
+        let agent = Agent::with_parts(config, connector, Remembering::default());
         Self {
-            agent: config.new_agent(),
+            agent,
             offline,
             progress,
         }

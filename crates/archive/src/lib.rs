@@ -23,6 +23,7 @@ mod progress;
 mod pypi;
 mod relation;
 mod release;
+mod resolver;
 mod signature;
 mod snapshot;
 mod unpack;
