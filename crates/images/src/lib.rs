@@ -1,1 +1,24 @@
-//! To be written.
+//! File systems and what else a machine boots from: made of Debian packages, kept in a cache.
+//!
+//! [`Images`] makes or finds
+//! * the *tools* ([`Images::tools`]): programs that we run on the host in a sandbox,
+//! * the *base* ([`Images::base`]): the lowest layer of every machine, with the kernel,
+//! * *package layers* ([`Images::packages`]): what a test's packages add to the base,
+//! * kernel, initial RAM disk and file system images.
+//!
+//! All of it is keyed by what went in, so that nothing is made twice. Owners of files have the
+//! numbers that [`ids`] gives to their names.
+
+pub mod cache;
+mod error;
+pub mod ids;
+mod images;
+mod remove;
+mod step;
+mod tools;
+
+pub use cache::{Bucket, Cache, Entry};
+pub use error::{Error, Result};
+pub use images::Images;
+pub use remove::remove_tree;
+pub use tools::{ToolSet, Tools};
