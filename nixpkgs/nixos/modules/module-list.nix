@@ -31,6 +31,7 @@
 
   # security
   ./security/ca.nix
+  ./security/doas.nix
   ./security/pam.nix
   ./security/polkit.nix
   ./security/sudo.nix
@@ -40,7 +41,9 @@
   ./services/hardware/udev.nix
   ./services/networking/dhcpcd.nix
   ./services/networking/firewall.nix
+  ./services/networking/nat.nix
   ./services/networking/ssh/sshd.nix
+  ./services/networking/wireguard.nix
   ./services/system/dbus.nix
   ./services/system/small.nix
   ./services/ttys/getty.nix
@@ -49,10 +52,15 @@
   ./system/activation/activation-script.nix
   ./system/activation/toplevel.nix
   ./system/boot/kernel.nix
+  ./system/boot/networkd.nix
+  ./system/boot/resolved.nix
   ./system/boot/systemd
   ./system/etc/etc.nix
 
   # tasks
   ./tasks/filesystems.nix
   ./tasks/network-interfaces.nix
+
+  # virtualisation
+  ./virtualisation/containers.nix
 ]

@@ -333,7 +333,7 @@ in
         "root" "wheel" "disk" "kmem" "tty" "floppy" "uucp" "lp" "cdrom" "tape" "audio" "video" "dialout"
         "nogroup" "users" "utmp" "adm" "input" "kvm" "render" "sgx" "clock" "shadow" "mail" "keys"
         "messagebus" "systemd-journal" "systemd-network" "systemd-resolve" "systemd-timesync" "systemd-coredump"
-      ] (name: { gid = ids.gids.${name}; });
+      ] (name: { gid = ids.gids.${name} or null; });
 
     environment.etc =
       lib.listToAttrs (

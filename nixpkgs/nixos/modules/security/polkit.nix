@@ -30,7 +30,6 @@ in
     '';
 
     users.users.polkitd = {
-      uid = config.ids.uids.polkituser;
       isSystemUser = true;
       description = "PolKit daemon";
       group = "polkitd";

@@ -119,7 +119,7 @@ in
         pkgs.linkFarm "docker-compat" [ { name = "bin/docker"; path = "/usr/bin/podman"; } ]
       );
       boot.kernelModules = [ "bridge" "veth" "xt_addrtype" "xt_MASQUERADE" "nft_chain_nat" "nf_nat" "fuse" ];
-      users.groups.podman.gid = config.ids.gids.podman;
+      users.groups.podman = { };
       systemd.units."podman.socket" = { overrideStrategy = "asDropin"; wantedBy = [ "sockets.target" ]; text = "[Socket]\nSocketGroup=podman\nSocketMode=0660\n"; };
       systemd.tmpfiles.rules = lib.optional podman.dockerSocket.enable "L! /run/docker.sock - - - - /run/podman/podman.sock";
       environment.etc."containers/networks/podman.json" = lib.mkIf (podman.defaultNetwork.settings != { }) {

@@ -72,7 +72,7 @@ in
     };
     always = mkOption {
       type = types.bool;
-      default = cfg.extraConfig != "" || cfg.allowInterfaces != null || cfg.denyInterfaces != [ ] || cfg.runHook != "" || !(lib.elem cfg.wait [ "background" "any" ]);
+      default = lib.filter (line: !(lib.elem (lib.trim line) [ "" "noarp" ])) (lib.splitString "\n" cfg.extraConfig) != [ ] || cfg.allowInterfaces != null || cfg.denyInterfaces != [ ] || cfg.runHook != "" || !(lib.elem cfg.wait [ "background" "any" ]);
       internal = true;
       description = "Whether dhcpcd runs even if only the user network needs an address.";
     };

@@ -178,7 +178,6 @@ in
 
     users.users.sshd = {
       isSystemUser = true;
-      uid = config.ids.uids.sshd;
       group = "sshd";
       description = "SSH privilege separation user";
       home = "/run/sshd";
