@@ -8,7 +8,7 @@ rec {
 
   # A shell as a path: of a package, the one that it names in the running system.
   toShellPath = shell:
-    if lib.types.shellPackage.check shell then "/run/current-system/sw${shell.shellPath}"
+    if lib.isDerivation shell then "/run/current-system/sw${shell.shellPath or "/bin/${shell.meta.mainProgram or (lib.getName shell)}"}"
     else if lib.types.package.check shell then throw "${shell} is not a shell package"
     else shell;
   shellsInNixPath = builtins.filter lib.isDerivation;
