@@ -4,6 +4,9 @@ let
   inherit (builtins) attrNames elemAt filter functionArgs intersectAttrs isAttrs listToAttrs mapAttrs;
   inherit (lib) isFunction;
 
+  crossIndices = map (upper: { inherit upper; lower = lib.toLower (builtins.substring 0 1 upper) + builtins.substring 1 (-1) upper; })
+    [ "BuildBuild" "BuildHost" "BuildTarget" "HostHost" "HostTarget" "TargetTarget" ];
+
   # The nearest argument names to a missing one, for its error message.
   near = name: available:
     lib.take 3 (lib.sortOn (lib.levenshtein name)
@@ -117,11 +120,12 @@ rec {
   # A set of packages that call each other, extensible as a whole.
   makeScope = newScope: f:
     let
-      self = f self // {
+      self = {
         newScope = scope: newScope (self // scope);
+        # A scope may have its own.
         callPackage = self.newScope { };
+      } // f self // {
         overrideScope = overlay: makeScope newScope (lib.extends overlay f);
-        overrideScope' = overlay: lib.warn "`overrideScope'` is deprecated, use `overrideScope`." (self.overrideScope overlay);
         packages = f;
       };
     in
@@ -158,9 +162,12 @@ rec {
           // lib.optionalAttrs inheritFunctionArgs (removeAttrs (lib.functionArgs constructDrv) [ ]))
         excludeFunctionArgNames);
 
-  renameCrossIndexFrom = prefix: x: lib.mapAttrs'
-    (name: value: lib.nameValuePair (lib.removePrefix prefix name) value)
-    x;
-  renameCrossIndexTo = prefix: x: lib.mapAttrs' (name: value: lib.nameValuePair "${prefix}${name}" value) x;
-  mapCrossIndex = f: mapAttrs (_: f);
+  # `{ <prefix>BuildHost = …; }` from and to `{ buildHost = …; }`, for the six pairs of platforms.
+  renameCrossIndexFrom = prefix: x: listToAttrs (map
+    (index: { name = index.lower; value = x."${prefix}${index.upper}"; })
+    crossIndices);
+  renameCrossIndexTo = prefix: x: listToAttrs (map
+    (index: { name = "${prefix}${index.upper}"; value = x.${index.lower}; })
+    crossIndices);
+  mapCrossIndex = f: x: listToAttrs (map (index: { name = index.lower; value = f x.${index.lower}; }) crossIndices);
 }

@@ -49,6 +49,15 @@ let
         replaceStrings seq sort split splitVersion storeDir stringLength sub substring tail toFile toJSON toString
         toXML trace tryEval typeOf unsafeDiscardStringContext unsafeGetAttrPos zipAttrsWith;
       fromTOML = builtins.fromTOML;
+      inherit (builtins) getContext hasContext unsafeDiscardOutputDependency;
+
+      # Hashes that are right in form and of nothing.
+      fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+      fakeSha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+      fakeSha512 = self.concatStrings (builtins.genList (_: "0") 128);
+
+      inherit (self.generators) mkLuaInline;
+      inherit (self.network.ipv6) mkEUI64Suffix;
 
       # -- flattened --
       inherit (self.trivial)
@@ -91,10 +100,14 @@ let
         sanitizeDerivationName splitString splitStringBy stringAsChars stringToCharacters
         toCamelCase toInt toIntBase10 toLower toSentenceCase toShellVar toShellVars toUpper trim
         trimWith upperChars versionAtLeast versionOlder withFeature withFeatureAs;
+      inherit (self.stringsWithDeps)
+        fullDepEntry noDepEntry packEntry stringAfter textClosureList textClosureMap;
       inherit (self.customisation)
         callPackageWith callPackagesWith extendDerivation extendMkDerivation hydraJob
         makeOverridable makeScope makeScopeWithSplicing makeScopeWithSplicing' mapCrossIndex
         overrideDerivation renameCrossIndexFrom renameCrossIndexTo;
+      inherit (self.derivations)
+        lazyDerivation optionalDrvAttr warnOnInstantiate;
       inherit (self.options)
         getFiles getValues isOption literalCode literalExpression literalMD mdDoc mergeDefaultOption
         mergeEqualOption mergeOneOption mergeUniqueOption mkEnableOption mkOption mkPackageOption
@@ -125,6 +138,9 @@ let
         canCleanSource cleanSource cleanSourceFilter cleanSourceWith commitIdFromGitRepo
         filterSource pathHasContext pathIsGitRepo repoRevToName revOrTag sourceByRegex
         sourceFilesBySuffices;
+      inherit (self.filesystem)
+        listFilesRecursive packagesFromDirectoryRecursive pathIsDirectory pathIsRegularFile pathType
+        readFileType;
     });
 in
 lib

@@ -1,7 +1,7 @@
 # Values as text in other formats.
 { lib }:
 let
-  inherit (builtins) attrNames concatStringsSep foldl' functionArgs head isAttrs isBool isFloat isFunction isInt isList isPath isString length mapAttrs replaceStrings toJSON;
+  inherit (builtins) attrNames concatStringsSep head isAttrs isBool isFloat isInt isList isPath isString length mapAttrs replaceStrings toJSON;
   inherit (lib) concatMapStringsSep escape optionalString;
 
   unsupported = what: value: throw "generators.${what}: a value of type ${builtins.typeOf value} has no form there: ${toPretty { multiline = false; } value}";
@@ -125,9 +125,9 @@ let
         else if isList value then
           (if value == [ ] then "[ ]"
           else "[" + break + lib.concatMapStringsSep break (go (indent + "  ")) value + end + "]")
-        else if isFunction value then
+        else if lib.isFunction value then
           (let
-            fna = functionArgs value;
+            fna = lib.functionArgs value;
             shown = concatStringsSep ", " (lib.mapAttrsToList (name: optional: if optional then name + "?" else name) fna);
           in
           if fna == { } then "<function>" else "<function, args: {${shown}}>")
@@ -186,7 +186,7 @@ let
         else if isAttrs x && !lib.isDerivation x then
           "${indent}<dict>\n${lines indent (lib.concatLists (lib.mapAttrsToList
             (name: v: lib.optionals (v != null) [ "${indent}\t<key>${text name}</key>" (go "\t${indent}" v) ]) x))}${indent}</dict>"
-        else if isPath x || lib.isDerivation x then "${indent}<string>${text "${x}"}</string>"
+        else if isPath x || lib.isDerivation x then "${indent}<string>${text (toString x)}</string>"
         else if isFloat x then "${indent}<real>${toString x}</real>"
         else unsupported "toPlist" x;
       lines = _: parts: lib.concatMapStrings (part: part + "\n") (lib.filter (part: part != "") parts);
@@ -204,7 +204,7 @@ let
     else if isList value then "[ ${concatMapStringsSep ", " (toDhall args) value} ]"
     else if isInt value then (if value < 0 then "" else "+") + toString value
     else if isBool value then (if value then "True" else "False")
-    else if isFunction value then abort "generators.toDhall: cannot convert a function to Dhall"
+    else if lib.isFunction value then abort "generators.toDhall: cannot convert a function to Dhall"
     else if value == null then abort "generators.toDhall: cannot convert a null to Dhall"
     else toJSON value;
 in

@@ -170,13 +170,13 @@ rec {
   splitStringBy = isBreak: keep: text:
     let
       step = acc: c:
-        let begins = acc.last != null && isBreak acc.last c; in
+        let begins = isBreak acc.last c; in
         {
           last = c;
           parts = if begins then acc.parts ++ [ acc.current ] else acc.parts;
           current = if begins then (if keep then c else "") else acc.current + c;
         };
-      end = foldl' step { last = null; parts = [ ]; current = ""; } (stringToCharacters text);
+      end = foldl' step { last = ""; parts = [ ]; current = ""; } (stringToCharacters text);
     in
     if text == "" then [ "" ]
     else map (addContextFrom text) (end.parts ++ [ end.current ]);

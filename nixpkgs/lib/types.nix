@@ -81,8 +81,7 @@ let
     if class type.descriptionClass then type.description else "(${type.description})";
   optionDescriptionPhrase = isClass: t: phrase isClass t;
   isNoun = class: class == "noun" || class == "composite";
-  isNounOnly = class: class == "noun" || class == "nonRestrictiveClause" || class == "composite";
-  isConjunctionless = class: class != "conjunction" && class != null;
+  isChoice = class: class == "noun" || class == "conjunction";
 
   simple = name: description: check: mkOptionType {
     inherit name description check;
@@ -134,7 +133,7 @@ let
 
   attrsWith = { elemType, lazy ? false, placeholder ? "name" }: mkOptionType {
     name = if lazy then "lazyAttrsOf" else "attrsOf";
-    description = (if lazy then "lazy attribute set" else "attribute set") + " of ${phrase isNounOnly elemType}";
+    description = (if lazy then "lazy attribute set" else "attribute set") + " of ${phrase isNoun elemType}";
     descriptionClass = "composite";
     check = isAttrs;
     merge = loc: defs:
@@ -214,7 +213,7 @@ let
       description =
         if description != null then description
         else if documented._module.freeformType or null != null
-        then "open submodule of ${phrase isNounOnly documented._module.freeformType}"
+        then "open submodule of ${phrase isNoun documented._module.freeformType}"
         else name;
       descriptionClass = "noun";
       check = x: isAttrs x || isFunction x || isPath x || isString x && substring 0 1 x == "/";
@@ -386,7 +385,7 @@ let
     envVar = separated "separatedString" "strings concatenated with \":\"" ":";
     passwdEntry = elemType: types.addCheck elemType (x: !(lib.hasInfix ":" x) && !(lib.hasInfix "\n" x)) // {
       name = "passwdEntry ${elemType.name}";
-      description = "${phrase isNounOnly elemType}, not containing newlines or colons";
+      description = "${phrase isNoun elemType}, not containing newlines or colons";
       descriptionClass = "nonRestrictiveClause";
     };
 
@@ -438,7 +437,7 @@ let
 
     listOf = elemType: mkOptionType {
       name = "listOf";
-      description = "list of ${phrase isNounOnly elemType}";
+      description = "list of ${phrase isNoun elemType}";
       descriptionClass = "composite";
       check = isList;
       merge = loc: defs:
@@ -476,7 +475,7 @@ let
 
     nullOr = elemType: mkOptionType {
       name = "nullOr";
-      description = "null or ${phrase isConjunctionless elemType}";
+      description = "null or ${phrase isChoice elemType}";
       descriptionClass = "conjunction";
       check = x: x == null || elemType.check x;
       merge = loc: defs:
@@ -496,8 +495,8 @@ let
       name = "either";
       description =
         if t1.descriptionClass == "nonRestrictiveClause"
-        then "${t1.description}, or ${phrase isConjunctionless t2}"
-        else "${phrase isConjunctionless t1} or ${phrase (class: isConjunctionless class || class == "conjunction") t2}";
+        then "${t1.description}, or ${phrase isChoice t2}"
+        else "${phrase isChoice t1} or ${phrase (class: isChoice class || class == "composite") t2}";
       descriptionClass = "conjunction";
       check = x: t1.check x || t2.check x;
       merge = loc: defs:
@@ -584,7 +583,7 @@ let
 
     coercedTo = from: coerce: to: mkOptionType {
       name = "coercedTo";
-      description = "${phrase isConjunctionless to} or ${phrase isConjunctionless from} convertible to it";
+      description = "${phrase isChoice to} or ${phrase isChoice from} convertible to it";
       check = x: to.check x || (from.check x && to.check (coerce x));
       merge = loc: defs:
         let convert = value: if from.check value then coerce value else value; in
@@ -602,7 +601,7 @@ let
 
     functionTo = elemType: mkOptionType {
       name = "functionTo";
-      description = "function that evaluates to a(n) ${phrase isNounOnly elemType}";
+      description = "function that evaluates to a(n) ${phrase isNoun elemType}";
       descriptionClass = "composite";
       check = lib.isFunction;
       merge = loc: defs:
@@ -744,7 +743,7 @@ let
   # A list of sets with one attribute each, kept in order; a set stands for its attributes.
   attrListWith = { elemType, asAttrs ? false }: mkOptionType {
     name = "attrListOf";
-    description = "attribute list of ${phrase isNounOnly elemType}";
+    description = "attribute list of ${phrase isNoun elemType}";
     descriptionClass = "composite";
     check = x: isAttrs x || isList x && lib.all (e: isAttrs e && length (attrNames e) == 1) x;
     merge = loc: defs:

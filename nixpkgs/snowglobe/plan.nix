@@ -93,7 +93,7 @@ let
           let inner = kind.set.${name}; in
           if elem name [ "recurseForDerivations" "override" "overrideDerivation" "extend" "__functor" "_type" "pkgs" "lib" ] then [ ]
           else if isFunction inner && functionArgs inner == { } then [ ]
-          else if isAttrs inner || isFunction inner then collect (depth + 1) (path ++ [ name ]) inner
+          else if isAttrs inner || isFunction inner || builtins.isPath inner then collect (depth + 1) (path ++ [ name ]) inner
           else [ ])
         (attrNames kind.set)
     else [ ];
