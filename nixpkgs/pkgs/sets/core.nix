@@ -67,7 +67,6 @@ in
     umount = { deb = "mount"; path = "/usr/bin/umount"; };
     watch = { deb = "procps"; path = "/usr/bin/watch"; };
     whereis = { deb = "util-linux"; path = "/usr/bin/whereis"; };
-    write = { deb = "bsdextrautils"; path = "/usr/bin/write"; };
     xxd = { deb = "xxd"; path = "/usr/bin/xxd"; };
   };
   inherit (final.unixtools)

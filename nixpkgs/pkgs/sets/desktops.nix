@@ -39,7 +39,7 @@ in
   ];
 
   kdePackages = orFromArchive (plain [
-    "ark" "dolphin" "elisa" "gwenview" "kate" "kcalc" "kde-cli-tools" "konsole" "kwallet-pam" "kwin-wayland" "kwin-x11"
+    "ark" "dolphin" "elisa" "gwenview" "kate" "kcalc" "kde-cli-tools" "konsole" "kwin-wayland" "kwin-x11"
     "okular" "plasma-desktop" "plasma-workspace" "sddm" "systemsettings" "xdg-desktop-portal-kde"
   ] // {
     kwin = row "kwin" { deb = "kwin-wayland"; "with" = [ "kwin-x11" ]; main = null; };

@@ -24,7 +24,7 @@ let
       };
     in
     self;
-  run = [ "java" "jwebserver" "keytool" "rmiregistry" ];
+  run = [ "java" "keytool" "rmiregistry" ];
   develop = [ "jar" "jarsigner" "javac" "javadoc" "javap" "jcmd" "jdb" "jdeps" "jlink" "jmap" "jmod" "jps" "jshell" "jstack" "jstat" ];
   family = series: {
     jre = make {

@@ -17,7 +17,6 @@ let
     libvirt = "libvirt";
     mariadb = "mysqldb";
     markupsafe = "markupsafe";
-    mysql-connector = "mysql.connector";
     mysqlclient = "mysqldb";
     opencv4 = "opencv";
     pillow = "pil";
@@ -33,7 +32,6 @@ let
     python-dateutil = "dateutil";
     python-dotenv = "dotenv";
     python-gnupg = "gnupg";
-    python-jose = "jose";
     python-ldap = "ldap";
     python-magic = "magic";
     python-memcached = "memcache";
@@ -62,16 +60,16 @@ let
 
   # Known to be in trixie; the archive knows more.
   known = [
-    "aiohttp" "aiosmtpd" "babel" "bcrypt" "black" "boto3" "botocore" "bottle" "build" "cbor2" "certifi"
+    "aiohttp" "aiosmtpd" "babel" "bcrypt"  "boto3" "botocore" "bottle" "build" "cbor2" "certifi"
     "cffi" "chardet" "click" "colorama" "coverage" "cryptography" "distro" "django" "docker" "docopt" "docutils"
     "evdev" "fastapi" "filelock" "flake8" "flask" "gevent" "greenlet" "grpcio" "gunicorn" "h11" "h2"
     "httpx" "hypothesis" "idna" "ifaddr" "impacket" "iniconfig" "jinja2" "jsonschema" "kafka" "kubernetes"
-    "ldap3" "lxml" "mako" "markdown" "matplotlib" "mechanize" "minio" "mock" "msgpack" "mypy" "netaddr"
+    "ldap3" "lxml" "mako" "markdown" "matplotlib" "mechanize" "mock" "msgpack" "mypy" "netaddr"
     "netifaces" "networkx" "nftables" "numpy" "packaging" "paho-mqtt" "pandas" "paramiko" "passlib" "pexpect"
-    "pika" "pluggy" "ply" "prometheus-client" "protobuf" "psutil" "psycopg2" "psycopg" "ptpython" "ptyprocess"
+    "pika" "pluggy" "ply" "prometheus-client" "protobuf" "psutil" "psycopg2" "psycopg"  "ptyprocess"
     "pyasn1" "pyatspi" "pycodestyle" "pycparser" "pycryptodome" "pycurl" "pyflakes" "pyftpdlib" "pygments"
-    "pyinotify" "pymongo" "pyparsing" "pyroute2" "pytesseract" "pytest" "pytest-cov" "pytest-xdist" "pyudev" "redis"
-    "remote-pdb" "requests" "rich" "scapy" "scipy" "secretstorage" "selenium" "setuptools" "simplejson" "six"
+    "pyinotify" "pymongo" "pyparsing" "pyroute2" "pytest" "pytest-cov" "pytest-xdist" "pyudev" "redis"
+    "requests" "rich" "scapy" "scipy" "secretstorage" "selenium" "setuptools" "simplejson" "six"
     "sqlalchemy" "starlette" "stomp" "tabulate" "texttable" "toml" "tomli" "tomlkit" "tornado" "tqdm"
     "twisted" "typing-extensions" "ujson" "urllib3" "uvicorn" "virtualenv" "waitress" "webob" "websockets" "werkzeug"
     "wheel" "xmltodict" "yarl" "zeroconf"
