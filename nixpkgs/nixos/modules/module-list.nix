@@ -47,6 +47,7 @@
   ./services/system/dbus.nix
   ./services/system/small.nix
   ./services/ttys/getty.nix
+  ./services/web-servers/nginx
 
   # system
   ./system/activation/activation-script.nix

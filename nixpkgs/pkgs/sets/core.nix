@@ -93,4 +93,31 @@ in
   nix = row "nix" { deb = "nix-bin"; };
 
   docker-compose_1 = throw "pkgs.docker-compose_1 is not supported: Debian trixie has version 2";
+
+  # Modules of nginx, to be loaded by services.nginx.additionalModules.
+  nginxModules =
+    lib.mapAttrs
+      (
+        name: module:
+        row "nginx-module-${name}" {
+          deb = "libnginx-mod-${module.deb}";
+          "with" = module.more or [ ];
+          main = null;
+          passthru.modules = map (file: "${file}_module.so") module.files;
+        }
+      )
+      {
+        brotli = { deb = "http-brotli-filter"; more = [ "libnginx-mod-http-brotli-static" ]; files = [ "ngx_http_brotli_filter" "ngx_http_brotli_static" ]; };
+        cache-purge = { deb = "http-cache-purge"; files = [ "ngx_http_cache_purge" ]; };
+        dav = { deb = "http-dav-ext"; files = [ "ngx_http_dav_ext" ]; };
+        echo = { deb = "http-echo"; files = [ "ngx_http_echo" ]; };
+        fancyindex = { deb = "http-fancyindex"; files = [ "ngx_http_fancyindex" ]; };
+        geoip2 = { deb = "http-geoip2"; files = [ "ngx_http_geoip2" ]; };
+        moreheaders = { deb = "http-headers-more-filter"; files = [ "ngx_http_headers_more_filter" ]; };
+        pam = { deb = "http-auth-pam"; files = [ "ngx_http_auth_pam" ]; };
+        rtmp = { deb = "rtmp"; files = [ "ngx_rtmp" ]; };
+        stream = { deb = "stream"; files = [ "ngx_stream" ]; };
+        mail = { deb = "mail"; files = [ "ngx_mail" ]; };
+        subsFilter = { deb = "http-subs-filter"; files = [ "ngx_http_subs_filter" ]; };
+      };
 }
