@@ -105,6 +105,8 @@ let
         config = values;
         _class = class;
         _prefix = prefix;
+        inherit (result) extendModules;
+        moduleType = result.type;
       } // specialArgs;
 
       lookup = name: _: _module.args.${name} or (throw (missingArgument name));
@@ -150,7 +152,7 @@ let
         else map
           (m:
             if m.class == null || m.class == class then m
-            else throw "The module `${m.file}' (class: ${lib.strings.escapeNixString m.class}) cannot be imported into a module evaluation that expects class ${lib.strings.escapeNixString class}.")
+            else throw "The module `${m.file}` (class: ${lib.strings.escapeNixString m.class}) cannot be imported into a module evaluation that expects class ${lib.strings.escapeNixString class}.")
           collected;
       # Later modules come first, as in nixpkgs: it is visible in the order of lists.
       ordered = reverseList classed;
@@ -201,11 +203,20 @@ let
         config = removeAttrs checked [ "_module" ];
         extendModules = extendArgs@{ modules ? [ ], specialArgs ? { }, prefix ? extendedPrefix }:
           evalPreloaded {
-            preloaded = joinPreloaded preloaded (preloadWith ":extended" modules);
+            preloaded = joinPreloaded preloaded (preloadWith ":extended-${toString (length preloaded.loaded)}" modules);
             specialArgs = allSpecialArgs // specialArgs;
             inherit prefix class implicit moduleArgs check definitions;
           };
-        type = types.submoduleWithPreloaded { inherit preloaded specialArgs class; };
+        type = types.submoduleWithPreloaded {
+          inherit specialArgs class;
+          # Definitions become modules, since those of the type's user come on top of them.
+          preloaded = joinPreloaded preloaded {
+            wanted = { };
+            loaded = lib.imap1
+              (n: def: { key = ":own-${toString (length preloaded.loaded)}-${toString n}"; inherit (def) file; attrs = { config = def.value; }; })
+              definitions;
+          };
+        };
         # For those that look at how an evaluation came about.
         graph = map (m: { inherit (m) key file; }) collected;
       };
@@ -245,7 +256,8 @@ let
   mergeTree = loc: declarations: definitions: own:
     let
       splitDeclaration = d:
-        if d.options ? _type && isString d.options._type then throw "At `${showOption loc}' in `${d.file}' an option or a set of options is expected, but there is a value of type `${d.options._type}'.${lib.optionalString (d.options._type == "option-type") " Write `mkOption { type = …; }'."}"
+        if d.options ? _type && isString d.options._type then throw "In module ${d.file}: expected an option declaration at option path `${showOption loc}' but got an attribute set with type ${d.options._type}.${lib.optionalString (d.options._type == "option-type") " Write `mkOption { type = …; }'."}"
+        else if !isAttrs d.options then throw "In module ${d.file}: expected an option declaration at option path `${showOption loc}' but got a value of type ${builtins.typeOf d.options}."
         else mapAttrs (_: v: { inherit (d) file; options = v; parent = d.options; }) d.options;
       declaredByName' =
         if declarations != [ ] && tail declarations == [ ] then mapAttrs (_: d: [ d ]) (splitDeclaration (head declarations))
@@ -295,7 +307,7 @@ let
         nested = lib.all (d: (d.options.type or null).name or "submodule" == "submodule") withOption;
       in
       if nested then optionEntry loc (map asSubmodule declarations) definitions
-      else throw "The option `${showOption loc}' in `${(head withOption).file}' would be a parent of the following options, but its type `${(head withOption).options.type.description or "unspecified value"}' does not support nested options.\n${
+      else throw "The option `${showOption loc}' in module `${(head withOption).file}' would be a parent of the following options, but its type `${(head withOption).options.type.description or "<no description>"}' does not support nested options.\n${
         lib.concatMapStringsSep "\n" (name: "- option(s) with prefix `${showOption (loc ++ [ name ])}' in module `${bare.file}'") (attrNames bare.options)}";
 
   noneUnmatched = _: [ ];
@@ -408,6 +420,7 @@ let
     in
     "The option `${showOption loc}' does not exist."
     + lib.optionalString (shown != [ ]) " Did you mean ${lib.concatStringsSep " or " shown}?"
+    + lib.optionalString (isOption def.value) " It seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
     + " Definition values:${showDefsOf loc sameOption}"
     + lib.optionalString (declarations == [ ])
       "\n\nNo options are declared here at all${lib.optionalString (prefix != [ ]) ", in `${showOption prefix}'"}.";
@@ -465,7 +478,7 @@ in
 {
   inherit (lib.properties)
     defaultOrderPriority defaultOverridePriority dischargeProperties doRename filterOverrides
-    filterOverrides' mkAfter mkAliasAndWrapDefinitions mkAliasAndWrapDefsWithPriority
+    filterOverrides' mapDefinitionValue mkAfter mkAliasAndWrapDefinitions mkAliasAndWrapDefsWithPriority
     mkAliasDefinitions mkAliasIfDef mkAliasOptionModule mkAliasOptionModuleMD mkAssert mkBefore
     mkChangedOptionModule mkDefault mkDefinition mkDerivedConfig mkFixStrictness mkForce mkIf
     mkImageMediaOverride mkMerge mkMergedOptionModule mkOptionDefault mkOrder mkOverride

@@ -36,12 +36,12 @@ rec {
       }
       // lib.optionalAttrs (default != null) {
         default = value;
-        defaultText = literalExpression "${pkgsText}.${concatStringsSep "." path}";
+        defaultText = literalExpression "${pkgsText}.${lib.showAttrPath path}";
       }
       // lib.optionalAttrs (nullable && default == null) { default = null; }
       // lib.optionalAttrs (example != null) {
-        example = if isList example then literalExpression "${pkgsText}.${concatStringsSep "." example}" else
-          if isString example then literalExpression "${pkgsText}.${example}" else example;
+        # A list is a path in the package set, a text stands for itself.
+        example = literalExpression (if isList example then "${pkgsText}.${lib.showAttrPath example}" else example);
       });
 
   mkSinkUndeclaredOptions = attrs: mkOption ({
@@ -117,16 +117,19 @@ rec {
 
   # Every option of a tree as data: name, description, type, default, where it is declared.
   optionAttrSetToDocList = optionAttrSetToDocList' [ ];
-  optionAttrSetToDocList' = _: options:
+  # `outer`: where the option is declared that these are inside of, for modules without a file.
+  optionAttrSetToDocList' = outer: options:
     concatMap
       (option:
         let
           visible = option.visible or true;
+          files = filter (file: file != unknownModule) (option.declarations or [ ]);
+          declarations = if files == [ ] then outer else files;
           entry = {
             inherit (option) loc;
             name = showOption option.loc;
             description = let d = option.description or null; in if d ? text then d.text else d;
-            declarations = filter (file: file != unknownModule) option.declarations;
+            inherit declarations;
             internal = option.internal or false;
             visible = if builtins.isBool visible then visible else visible == "shallow";
             readOnly = option.readOnly or false;
@@ -140,7 +143,7 @@ rec {
           below = option.type.getSubOptions option.loc;
           shown = if builtins.isBool visible then visible else visible == "transparent";
         in
-        [ entry ] ++ lib.optionals (below != { } && shown) (optionAttrSetToDocList' option.loc below))
+        [ entry ] ++ lib.optionals (below != { } && shown) (optionAttrSetToDocList' declarations below))
       (lib.collect isOption options);
 
   # -- names and places in messages ------------------------------------------------------------

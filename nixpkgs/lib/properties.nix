@@ -41,7 +41,7 @@ rec {
     let type = value._type or null; in
     if type == null then
       (if isAttrs value then [ (mapAttrs (_: v: { inherit file; value = v; parent = value; }) value) ]
-      else throw "In module `${file}', you're trying to define a value of type `${builtins.typeOf value}' rather than an attribute set for the option\n`${showOption loc}'!\n\nThis usually happens if `${showOption loc}' has option definitions inside that are not declared there.")
+      else throw "In module `${file}', you're trying to define a value of type `${builtins.typeOf value}'\nrather than an attribute set for the option `${showOption loc}'!\n\nThis usually happens if `${showOption loc}' has option definitions inside that are not declared there.")
     else if type == "if" then
       map (mapAttrs (_: def: { inherit (def) file parent; value = { _type = "if"; inherit (value) condition; content = def.value; }; }))
         (splitDefinition loc file value.content)
@@ -120,6 +120,14 @@ rec {
       inherit (overridden) highestPrio;
       values = if ordered then sortProperties overridden.values else overridden.values;
     };
+
+  # Apply `f` to the values inside properties.
+  mapDefinitionValue = f: value:
+    let type = value._type or null; in
+    if type == "if" || type == "override" || type == "order" then value // { content = mapDefinitionValue f value.content; }
+    else if type == "merge" then value // { contents = map (mapDefinitionValue f) value.contents; }
+    else if type == "definition" then value // { value = mapDefinitionValue f value.value; }
+    else f value;
 
   # -- options that stand for others -----------------------------------------------------------
 

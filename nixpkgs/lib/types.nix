@@ -177,17 +177,18 @@ let
 
   # -- submodules --------------------------------------------------------------------------------
 
-  submoduleWith = { modules, specialArgs ? { }, shorthandOnlyDefinesConfig ? false, description ? null, class ? null }@attrs:
+  submoduleWith = { modules, specialArgs ? { }, shorthandOnlyDefinesConfig ? null, description ? null, class ? null }@attrs:
     submoduleOf (attrs // { preloaded = preload modules; });
 
   # As `submoduleWith`, with its modules loaded already; `modules` may be missing.
   submoduleWithPreloaded = submoduleOf;
 
-  submoduleOf = { preloaded, modules ? null, specialArgs ? { }, shorthandOnlyDefinesConfig ? false, description ? null, class ? null }@payload:
+  submoduleOf = { preloaded, modules ? null, specialArgs ? { }, shorthandOnlyDefinesConfig ? null, description ? null, class ? null }@payload:
     let
+      shorthand = if shorthandOnlyDefinesConfig == null then false else shorthandOnlyDefinesConfig;
       # Definitions that are plain configurations need not become modules first.
       isConfiguration = def:
-        shorthandOnlyDefinesConfig && isAttrs def.value && !(def.value ? __functor);
+        shorthand && isAttrs def.value && !(def.value ? __functor);
       asModule = def:
         if isAttrs def.value || isFunction def.value
         then setDefaultModuleLocation def.file def.value
@@ -196,7 +197,7 @@ let
         preloaded =
           let others = filter (def: !isConfiguration def) defs; in
           if others == [ ] then preloaded
-          else lib.modules.joinPreloaded preloaded (lib.modules.preloadWith ":definition" (map asModule others));
+          else lib.modules.joinPreloaded preloaded (lib.modules.preloadWith ":definition-${toString (length preloaded.loaded)}" (map asModule others));
         definitions = filter isConfiguration defs;
         prefix = loc;
         implicit = { name = lib.last loc; };
@@ -240,7 +241,7 @@ let
           let
             clash = builtins.intersectAttrs a.specialArgs b.specialArgs;
             same = what: x: y: if x == null then y else if y == null || x == y then x
-              else throw "A submoduleWith option is declared multiple times with conflicting ${what}: ${x} and ${y}";
+              else throw "A submoduleWith option is declared multiple times with conflicting ${what} \"${x}\" and \"${y}\".";
           in
           if clash != { } then throw "A submoduleWith option is declared multiple times with the same specialArgs ${toString (attrNames clash)}"
           else {
@@ -252,10 +253,11 @@ let
             modules = if a.modules == null || b.modules == null then null else a.modules ++ b.modules;
             specialArgs = a.specialArgs // b.specialArgs;
             shorthandOnlyDefinesConfig =
-              if a.shorthandOnlyDefinesConfig == b.shorthandOnlyDefinesConfig then a.shorthandOnlyDefinesConfig
+              if a.shorthandOnlyDefinesConfig == null then b.shorthandOnlyDefinesConfig
+              else if b.shorthandOnlyDefinesConfig == null || a.shorthandOnlyDefinesConfig == b.shorthandOnlyDefinesConfig then a.shorthandOnlyDefinesConfig
               else throw "A submoduleWith option is declared multiple times with conflicting shorthandOnlyDefinesConfig values";
             description = same "descriptions" a.description b.description;
-            class = same "classes" a.class b.class;
+            class = same "class values" a.class b.class;
           };
       };
     };
@@ -298,10 +300,7 @@ let
           kind = head kinds;
         in
         if length kinds != 1 then throw "The option `${showOption loc}' has conflicting option types in ${lib.showFiles (map (d: d.file) defs)}"
-        else if kind == "set" then (attrsWith { elemType = types.anything; lazy = true; }).merge loc defs
-        else if kind == "list" then
-          (if length defs > 1 then throw "The option `${showOption loc}' has conflicting definitions, in ${lib.showFiles (map (d: d.file) defs)}. Lists of the type `anything' do not merge."
-          else (head defs).value)
+        else if kind == "set" then (attrsWith { elemType = types.anything; }).merge loc defs
         else if kind == "lambda" then x: types.anything.merge (loc ++ [ "<function body>" ]) (map (def: { inherit (def) file; value = def.value x; }) defs)
         else mergeEqualOption loc defs;
     };
@@ -525,7 +524,6 @@ let
           if isString v then ''"${v}"''
           else if isInt v then toString v
           else if isBool v then lib.boolToString v
-          else if v == null then "null"
           else if isAttrs v then "<attrset>"
           else "<${builtins.typeOf v}>";
       in
@@ -705,8 +703,8 @@ let
         let
           text = "${if isAttrs x then x.outPath or (toString x) else toString x}";
           isAbsolute = substring 0 1 text == "/";
-          inside = lib.hasPrefix builtins.storeDir text
-            && lib.isStorePath (concatStringsSep "/" (lib.take 4 (lib.splitString "/" text)));
+          # Not the store itself, nor a hidden file in it.
+          inside = match "${builtins.storeDir}/[^./].*" text != null;
         in
         isStringLike x
         && (absolute == null || isAbsolute == absolute)

@@ -20,9 +20,7 @@ let
     config._module.args = {
       utils = import ./utils.nix { inherit lib; inherit (evaluated) config pkgs; };
       inherit extraModules modules;
-      inherit (evaluated) extendModules;
       baseModules = if baseModules == null then import ./module-list.nix else baseModules;
-      moduleType = evaluated.type;
     } // extraArgs;
     config.nixpkgs = lib.mkMerge [
       (lib.mkIf (pkgs != null) { pkgs = lib.mkDefault pkgs; })

@@ -23,11 +23,7 @@ let
         preloaded = lib.modules.joinPreloaded framework (lib.modules.preload [
           {
             key = ":eval-test";
-            config._module.args = {
-              inherit (evaluation) extendModules;
-              moduleType = evaluation.type;
-              pkgs = lib.mkDefault evaluation.config.hostPkgs;
-            };
+            config._module.args.pkgs = lib.mkDefault evaluation.config.hostPkgs;
           }
           module
         ]);
