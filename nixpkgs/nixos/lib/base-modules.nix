@@ -1,3 +1,3 @@
 # All modules of NixOS, loaded once and shared by every machine.
 let lib = import ../../lib; in
-lib.modules.preloadWith ":nixos" (import ./module-list.nix)
+lib.modules.preloadWith ":nixos" (import ../modules/module-list.nix)

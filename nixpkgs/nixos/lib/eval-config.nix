@@ -20,7 +20,7 @@ let
     config._module.args = {
       utils = import ./utils.nix { inherit lib; inherit (evaluated) config pkgs; };
       inherit extraModules modules;
-      baseModules = if baseModules == null then import ./module-list.nix else baseModules;
+      baseModules = if baseModules == null then import ../modules/module-list.nix else baseModules;
     } // extraArgs;
     config.nixpkgs = lib.mkMerge [
       (lib.mkIf (pkgs != null) { pkgs = lib.mkDefault pkgs; })

@@ -25,7 +25,7 @@ let
           nodes = config.nodesCompat;
           containers = { };
           utils = import ../utils.nix { inherit lib; inherit (args) config pkgs; };
-          baseModules = import ../module-list.nix;
+          baseModules = import ../../modules/module-list.nix;
           extraModules = [ ];
         };
         virtualisation.test.nodeName = name;
