@@ -38,10 +38,15 @@
   ./security/wrappers.nix
 
   # services
+  ./services/backup/postgresql-backup.nix
+  ./services/databases/memcached.nix
+  ./services/databases/postgresql.nix
+  ./services/databases/redis.nix
   ./services/hardware/udev.nix
   ./services/networking/dhcpcd.nix
   ./services/networking/firewall.nix
   ./services/networking/nat.nix
+  ./services/networking/haproxy.nix
   ./services/networking/ssh/sshd.nix
   ./services/networking/wireguard.nix
   ./services/system/dbus.nix

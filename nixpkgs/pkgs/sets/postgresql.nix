@@ -39,6 +39,12 @@ let
   extensions = orFromArchive (
     lib.genAttrs (known ++ builtins.attrNames (lib.filterAttrs (_: deb: deb != null) named)) extension
     // {
+      # Not in Debian; tests ask whether it is broken.
+      plv8 = {
+        pname = "plv8";
+        meta.broken = true;
+        outPath = throw "postgresql's extension plv8 is not supported: Debian trixie has no such package";
+      };
       postgis = row "postgis" {
         deb = "postgresql-${major}-postgis-3";
         "with" = [ "postgresql-${major}-postgis-3-scripts" ];
