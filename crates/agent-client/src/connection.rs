@@ -357,7 +357,6 @@ impl Shared {
             ToHost::Data {
                 channel: Channel::Late,
             } => {
-                state.grant(id, length);
                 drop(state);
                 let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(handler) = &*late {

@@ -318,8 +318,8 @@ pub enum Channel {
     Stdout,
     /// Standard error.
     Stderr,
-    /// Standard error of processes that outlived their command. Needs credit as any other; what
-    /// the host does not take is dropped after a while.
+    /// Standard error of processes that outlived their command. Needs no credit; beyond 256 KiB a
+    /// second it is dropped.
     Late,
 }
 
