@@ -5,6 +5,7 @@
   ./snowglobe/plan.nix
 
   # config
+  ./config/fonts.nix
   ./config/i18n.nix
   ./config/resolvconf.nix
   ./config/shells-environment.nix
@@ -53,6 +54,7 @@
   ./services/system/small.nix
   ./services/ttys/getty.nix
   ./services/web-servers/nginx
+  ./services/x11/xserver.nix
 
   # system
   ./system/activation/activation-script.nix
