@@ -117,7 +117,9 @@ impl Load {
         let now = Self::now();
         let total = now.total.saturating_sub(self.total);
         let idle = now.idle.saturating_sub(self.idle);
-        ((total - idle.min(total)) * 100).checked_div(total).unwrap_or(0)
+        ((total - idle.min(total)) * 100)
+            .checked_div(total)
+            .unwrap_or(0)
     }
 }
 
