@@ -1,0 +1,89 @@
+//! Numbers.
+
+use super::Builtin;
+use crate::eval::{Evaluator, R};
+use crate::ir::Op;
+use crate::source::Pos;
+use crate::value::Value;
+
+pub const ALL: &[Builtin] = &[
+    Builtin::new("add", 2, 0b11, add),
+    Builtin::new("bitAnd", 2, 0b11, bit_and),
+    Builtin::new("bitOr", 2, 0b11, bit_or),
+    Builtin::new("bitXor", 2, 0b11, bit_xor),
+    Builtin::new("ceil", 1, 0b1, ceil),
+    Builtin::new("div", 2, 0b11, divide),
+    Builtin::new("floor", 1, 0b1, floor),
+    Builtin::new("lessThan", 2, 0b11, less_than),
+    Builtin::new("mul", 2, 0b11, multiply),
+    Builtin::new("sub", 2, 0b11, subtract),
+];
+
+fn add<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    ev.arithmetic(Op::Add, args[0], args[1], pos)
+}
+
+fn subtract<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    ev.arithmetic(Op::Subtract, args[0], args[1], pos)
+}
+
+fn multiply<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    ev.arithmetic(Op::Multiply, args[0], args[1], pos)
+}
+
+fn divide<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    ev.arithmetic(Op::Divide, args[0], args[1], pos)
+}
+
+fn less_than<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    Ok(Value::Bool(ev.less(args[0], args[1], pos)?))
+}
+
+fn bits<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos, op: fn(i64, i64) -> i64) -> R<'a> {
+    Ok(Value::Int(op(
+        ev.as_int(args[0], pos)?,
+        ev.as_int(args[1], pos)?,
+    )))
+}
+
+fn bit_and<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    bits(ev, args, pos, |a, b| a & b)
+}
+
+fn bit_or<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    bits(ev, args, pos, |a, b| a | b)
+}
+
+fn bit_xor<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    bits(ev, args, pos, |a, b| a ^ b)
+}
+
+fn round<'a>(
+    ev: &Evaluator<'a>,
+    value: Value<'a>,
+    pos: Pos,
+    name: &str,
+    op: fn(f64) -> f64,
+) -> R<'a> {
+    let number = ev.number(value, pos)?.float();
+    let rounded = op(number);
+    // The largest number below 2^63; its successor is 2^63 itself.
+    if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
+        let message = format!(
+            "NixFloat argument {} is not in the range of NixInt",
+            crate::print::float(number)
+        );
+        return Err(ev
+            .fail(pos, message)
+            .while_doing(pos, format!("while evaluating builtins.{name}")));
+    }
+    Ok(Value::Int(rounded as i64))
+}
+
+fn ceil<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    round(ev, args[0], pos, "ceil", f64::ceil)
+}
+
+fn floor<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+    round(ev, args[0], pos, "floor", f64::floor)
+}

@@ -1,0 +1,663 @@
+//! Evaluation.
+
+mod assertion;
+mod attrs;
+mod call;
+mod coerce;
+mod compare;
+pub(crate) mod import;
+mod ops;
+mod search;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+
+use bumpalo::Bump;
+use rustc_hash::FxBuildHasher;
+
+pub use coerce::{Coerce, type_name};
+
+use crate::builtins::Primop;
+use crate::error::{Fault, FaultData, Kind, other, type_error};
+use crate::host::Host;
+use crate::ir::{Expr, Site};
+use crate::source::{Pos, Sources};
+use crate::symbol::{Interner, Symbol};
+use crate::syntax::Globals;
+use crate::value::{Closure, Env, Lazy, List, Slot, Text, Value, share};
+
+/// What evaluation gives.
+pub type R<'a> = Result<Value<'a>, Fault>;
+
+pub(crate) type Map<K, V> = HashMap<K, V, FxBuildHasher>;
+
+/// Limits and switches of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Calls within calls before `stack overflow; max-call-depth exceeded`.
+    pub max_call_depth: u32,
+    /// Bytes of values before the evaluation is given up; `None`: no limit.
+    pub max_memory: Option<usize>,
+    /// How long the evaluation may take; `None`: as long as it likes.
+    pub max_time: Option<std::time::Duration>,
+    /// `--trace-verbose`.
+    pub trace_verbose: bool,
+    /// Whether `|>` and `<|` are allowed.
+    pub pipe_operators: bool,
+    /// `--abort-on-warn`.
+    pub abort_on_warn: bool,
+    /// Whether `fromTOML` understands times.
+    pub toml_timestamps: bool,
+    /// Whether `builtins.getFlake` and its relatives exist (they fail by name).
+    pub flakes: bool,
+    /// Where relative paths of texts that are no files lie.
+    pub base_path: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_call_depth: 10_000,
+            max_memory: None,
+            max_time: None,
+            trace_verbose: false,
+            pipe_operators: false,
+            abort_on_warn: false,
+            toml_timestamps: false,
+            flakes: false,
+            base_path: "/".to_owned(),
+        }
+    }
+}
+
+/// All state of one evaluation.
+pub struct Evaluator<'a> {
+    pub(crate) arena: &'a Bump,
+    pub(crate) symbols: Interner<'a>,
+    pub(crate) sources: Sources<'a>,
+    pub(crate) sites: Sites<'a>,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) options: Options,
+    pub(crate) globals: OnceCell<Map<Symbol, Value<'a>>>,
+    pub(crate) files: RefCell<Map<Vec<u8>, &'a Slot<'a>>>,
+    pub(crate) searched: RefCell<Map<Vec<u8>, Option<Vec<u8>>>>,
+    pub(crate) caches: crate::builtins::Caches<'a>,
+    pub(crate) store: crate::store::StoreState,
+    empty_env: Env<'a>,
+    depth: Cell<u32>,
+    steps: Cell<u32>,
+    deadline: Option<std::time::Instant>,
+    stack_limit: usize,
+}
+
+/// Expressions that may be put off, by number.
+pub struct Sites<'a> {
+    arena: &'a Bump,
+    table: Cell<&'a [Cell<Option<&'a Expr<'a>>>]>,
+    used: Cell<u32>,
+}
+
+impl<'a> Sites<'a> {
+    fn new(arena: &'a Bump) -> Self {
+        let table = arena.alloc_slice_fill_with(16 * 1024, |_| Cell::new(None));
+        Self {
+            arena,
+            table: Cell::new(table),
+            used: Cell::new(0),
+        }
+    }
+
+    /// Registers an expression.
+    pub(crate) fn add(&self, expr: &'a Expr<'a>) -> u32 {
+        let number = self.used.get();
+        let table = self.table.get();
+        if number as usize == table.len() {
+            let larger =
+                self.arena
+                    .alloc_slice_fill_with(table.len() * 2, |i| match table.get(i) {
+                        Some(entry) => Cell::new(entry.get()),
+                        None => Cell::new(None),
+                    });
+            self.table.set(larger);
+        }
+        self.table.get()[number as usize].set(Some(expr));
+        self.used.set(number + 1);
+        number
+    }
+
+    #[inline]
+    fn get(&self, number: u32) -> &'a Expr<'a> {
+        self.table.get()[number as usize]
+            .get()
+            .expect("sites are registered before they are used")
+    }
+}
+
+impl<'a> Globals<'a> for Evaluator<'a> {
+    fn global(&self, name: Symbol) -> Option<Value<'a>> {
+        self.globals.get()?.get(&name).copied()
+    }
+}
+
+/// How many forced values pass between two looks at the clock and the memory.
+const STEPS_BETWEEN_CHECKS: u32 = 4096;
+
+impl<'a> Evaluator<'a> {
+    /// A new evaluation. `stack_limit` is the lowest address that the stack may reach.
+    pub(crate) fn new(
+        arena: &'a Bump,
+        host: &'a dyn Host,
+        options: Options,
+        stack_limit: usize,
+    ) -> Self {
+        let evaluator = Self {
+            arena,
+            symbols: Interner::new(arena),
+            sources: Sources::new(arena),
+            sites: Sites::new(arena),
+            host,
+            deadline: options
+                .max_time
+                .map(|time| std::time::Instant::now() + time),
+            options,
+            globals: OnceCell::new(),
+            files: RefCell::default(),
+            searched: RefCell::default(),
+            caches: Default::default(),
+            store: Default::default(),
+            empty_env: Env::new(arena, None, 0),
+            depth: Cell::new(0),
+            steps: Cell::new(0),
+            stack_limit,
+        };
+        let globals = crate::builtins::globals(&evaluator);
+        let _ = evaluator.globals.set(globals);
+        evaluator
+    }
+
+    /// A scope without variables.
+    pub(crate) fn empty_env(&self) -> Env<'a> {
+        self.empty_env
+    }
+
+    /// Bytes that the values of this evaluation take.
+    pub fn memory(&self) -> usize {
+        self.arena.allocated_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn check_stack(&self) -> Result<(), Fault> {
+        let marker = 0u8;
+        if (&raw const marker).addr() < self.stack_limit {
+            Err(stack_overflow())
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn enter_call(&self, pos: Pos) -> Result<(), Fault> {
+        let depth = self.depth.get() + 1;
+        if depth > self.options.max_call_depth {
+            return Err(FaultData::new(
+                Kind::StackOverflow,
+                pos,
+                "stack overflow; max-call-depth exceeded",
+            ));
+        }
+        self.depth.set(depth);
+        let steps = self.steps.get().wrapping_add(1);
+        self.steps.set(steps);
+        if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
+            self.check_limits(pos)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn check_limits(&self, pos: Pos) -> Result<(), Fault> {
+        if let Some(limit) = self.options.max_memory
+            && self.arena.allocated_bytes() > limit
+        {
+            let message = format!("evaluation needs more than {} MiB of memory", limit >> 20);
+            return Err(FaultData::new(Kind::Limit, pos, message));
+        }
+        if let Some(deadline) = self.deadline
+            && std::time::Instant::now() > deadline
+        {
+            return Err(FaultData::new(
+                Kind::Limit,
+                pos,
+                "evaluation takes longer than allowed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A value for later: what is cheap is made at once, everything else is put off.
+    #[inline]
+    pub(crate) fn delay(&self, site: &Site<'a>, env: Env<'a>) -> Value<'a> {
+        match site.expr {
+            Expr::Const(value) => *value,
+            Expr::Var { depth, slot, .. } => share(env.lookup(*depth, *slot)),
+            Expr::Lambda(def) => Value::Lambda(self.arena.alloc(Closure { def, env })),
+            _ => Value::Delayed(site.number, env),
+        }
+    }
+
+    /// The value of a slot.
+    #[inline]
+    pub fn force(&self, slot: &'a Slot<'a>) -> R<'a> {
+        let value = slot.get();
+        if value.is_evaluated() {
+            Ok(value)
+        } else {
+            self.force_slot(slot, value)
+        }
+    }
+
+    fn force_slot(&self, slot: &'a Slot<'a>, value: Value<'a>) -> R<'a> {
+        let site = if let Value::Delayed(site, _) = value {
+            site
+        } else {
+            u32::MAX
+        };
+        slot.set(Value::BlackHole(site));
+        let result = match value {
+            Value::Delayed(site, env) => self.eval(self.sites.get(site), env),
+            Value::Ref(target) => self.force(target),
+            Value::Lazy(index, lazy) => self.step(index, lazy),
+            Value::BlackHole(site) => Err(self.infinite_recursion(site)),
+            value => Ok(value),
+        };
+        match result {
+            Ok(result) => slot.set(result),
+            // The next one who asks gets the same error.
+            Err(_) => slot.set(value),
+        }
+        result
+    }
+
+    /// The value of something that nobody else holds.
+    #[inline]
+    pub fn force_value(&self, value: Value<'a>) -> R<'a> {
+        match value {
+            Value::Delayed(site, env) => self.eval(self.sites.get(site), env),
+            Value::Ref(slot) => self.force(slot),
+            Value::Lazy(index, lazy) => self.step(index, lazy),
+            Value::BlackHole(site) => Err(self.infinite_recursion(site)),
+            value => Ok(value),
+        }
+    }
+
+    #[cold]
+    fn infinite_recursion(&self, site: u32) -> Fault {
+        let fault = FaultData::new(
+            Kind::InfiniteRecursion,
+            Pos::NONE,
+            "infinite recursion encountered",
+        );
+        if site == u32::MAX {
+            return fault;
+        }
+        let pos = self.sites.get(site).pos();
+        if pos.is_some() {
+            fault.while_doing(pos, "while evaluating this value, which needs itself")
+        } else {
+            fault
+        }
+    }
+
+    fn step(&self, index: u32, lazy: &'a Lazy<'a>) -> R<'a> {
+        self.check_stack()?;
+        match *lazy {
+            Lazy::Apply { function, argument } => self.call(function, &[argument], Pos::NONE),
+            Lazy::Apply2 {
+                function,
+                first,
+                second,
+            } => self.call(function, &[first, second], Pos::NONE),
+            Lazy::Map { function, items } => {
+                self.call(function, &[share(&items[index as usize])], Pos::NONE)
+            }
+            Lazy::Generate { function } => {
+                self.call(function, &[Value::Int(i64::from(index))], Pos::NONE)
+            }
+            Lazy::MapAttrs { function, attrs } => {
+                let index = index as usize;
+                let name = self.symbol_text(attrs.shape.names[index]);
+                self.call(function, &[name, share(&attrs.slots[index])], Pos::NONE)
+            }
+            Lazy::Select { ref set, pos } => self.select_inherited(set, Symbol(index), pos),
+        }
+    }
+
+    /// Evaluates an expression until it is known what it is.
+    pub(crate) fn eval(&self, expr: &'a Expr<'a>, env: Env<'a>) -> R<'a> {
+        self.check_stack()?;
+        match expr {
+            Expr::Const(value) => Ok(*value),
+            Expr::Var { depth, slot, pos } => {
+                let slot = env.lookup(*depth, *slot);
+                let value = slot.get();
+                if value.is_evaluated() {
+                    return Ok(value);
+                }
+                self.force_slot(slot, value).map_err(|fault| fault.at(*pos))
+            }
+            _ => self.eval_tail(expr, env),
+        }
+    }
+
+    fn eval_tail(&self, expr: &'a Expr<'a>, env: Env<'a>) -> R<'a> {
+        let depth = self.depth.get();
+        let mut called = (Pos::NONE, None);
+        let result = self.eval_loop(expr, env, &mut called);
+        self.depth.set(depth);
+        match result {
+            Err(fault) => Err(self.trace_call(fault, called)),
+            ok => ok,
+        }
+    }
+
+    fn eval_loop(
+        &self,
+        mut expr: &'a Expr<'a>,
+        mut env: Env<'a>,
+        called: &mut (Pos, Option<&'a crate::ir::LambdaDef<'a>>),
+    ) -> R<'a> {
+        loop {
+            match expr {
+                Expr::Const(value) => return Ok(*value),
+                Expr::Var { depth, slot, pos } => {
+                    let slot = env.lookup(*depth, *slot);
+                    return self.force(slot).map_err(|fault| fault.at(*pos));
+                }
+                Expr::WithVar { name, withs, pos } => {
+                    return self.with_variable(*name, withs, *pos, env);
+                }
+                Expr::Select {
+                    base,
+                    path,
+                    default,
+                    pos,
+                    cache,
+                } => {
+                    match self.select(base, path, *default, *pos, cache, env)? {
+                        Some(value) => return Ok(value),
+                        // The default is in tail position.
+                        None => match default {
+                            Some(default) => expr = default,
+                            None => return Ok(Value::Null),
+                        },
+                    }
+                }
+                Expr::HasAttr { base, path } => return self.has_attr(base, path, env),
+                Expr::Attrs(def) => return self.make_attrs(def, env),
+                Expr::List(items) => {
+                    let items = self.arena.alloc_slice_fill_iter(
+                        items.iter().map(|site| Slot::new(self.delay(site, env))),
+                    );
+                    return Ok(self.list(items));
+                }
+                Expr::Lambda(def) => {
+                    return Ok(Value::Lambda(self.arena.alloc(Closure { def, env })));
+                }
+                Expr::Call {
+                    function,
+                    args,
+                    pos,
+                } => {
+                    let mut args = *args;
+                    let mut function = self.eval(function, env)?;
+                    loop {
+                        let Value::Lambda(closure) = function else {
+                            return self.call_sites(function, args, env, *pos);
+                        };
+                        let (def, body_env, used) = self.bind_sites(closure, args, env, *pos)?;
+                        self.enter_call(*pos)?;
+                        *called = (*pos, Some(def));
+                        if used == args.len() {
+                            expr = def.body;
+                            env = body_env;
+                            break;
+                        }
+                        args = &args[used..];
+                        function = self.eval(def.body, body_env)?;
+                    }
+                }
+                Expr::Let { def, body } => {
+                    env = self.make_scope(def, env)?;
+                    expr = body;
+                }
+                Expr::With { set, body } => {
+                    let scope = Env::new(self.arena, Some(env), 1);
+                    scope.slots()[0].set(self.delay(set, env));
+                    env = scope;
+                    expr = body;
+                }
+                Expr::If {
+                    condition,
+                    then,
+                    otherwise,
+                    pos,
+                } => {
+                    expr = if self.eval_condition(condition, env, *pos)? {
+                        then
+                    } else {
+                        otherwise
+                    };
+                }
+                Expr::Assert {
+                    condition,
+                    body,
+                    pos,
+                    text,
+                } => {
+                    if !self.eval_condition(condition, env, *pos)? {
+                        return Err(self.assertion_failed(condition, env, *pos, text));
+                    }
+                    expr = body;
+                }
+                Expr::Not(operand, pos) => {
+                    let value =
+                        self.eval_bool(operand, env, *pos, "in the argument of the not operator")?;
+                    return Ok(Value::Bool(!value));
+                }
+                Expr::Binary {
+                    op,
+                    left,
+                    right,
+                    pos,
+                } => return self.binary(*op, left, right, *pos, env),
+                Expr::Interpolation { parts, pos } => return self.interpolate(parts, *pos, env),
+                Expr::PathInterpolation { parts, pos } => {
+                    return self.interpolate_path(parts, *pos, env);
+                }
+                Expr::CurrentPosition(pos) => return Ok(self.position_value(*pos)),
+            }
+        }
+    }
+
+    #[cold]
+    fn trace_call(
+        &self,
+        fault: Fault,
+        (pos, def): (Pos, Option<&'a crate::ir::LambdaDef<'a>>),
+    ) -> Fault {
+        let Some(def) = def else { return fault };
+        let name = match def.name.get() {
+            Some(name) => format!("while calling '{}'", self.symbols.display(name)),
+            None => "while calling anonymous lambda".to_owned(),
+        };
+        fault
+            .while_doing(def.pos, name)
+            .while_doing(pos, "from call site")
+    }
+
+    fn eval_condition(
+        &self,
+        condition: &'a Expr<'a>,
+        env: Env<'a>,
+        pos: Pos,
+    ) -> Result<bool, Fault> {
+        match self.eval(condition, env)? {
+            Value::Bool(value) => Ok(value),
+            value => Err(self.expected("a Boolean", value, condition.pos().or(pos))),
+        }
+    }
+
+    fn eval_bool(
+        &self,
+        expr: &'a Expr<'a>,
+        env: Env<'a>,
+        pos: Pos,
+        context: &str,
+    ) -> Result<bool, Fault> {
+        match self.eval(expr, env)? {
+            Value::Bool(value) => Ok(value),
+            value => Err(self
+                .expected("a Boolean", value, expr.pos().or(pos))
+                .while_doing(pos, context)),
+        }
+    }
+
+    /// The innermost `with` that has the name provides it.
+    fn with_variable(&self, name: Symbol, withs: &[u32], pos: Pos, env: Env<'a>) -> R<'a> {
+        let slot = self.with_slot(name, withs, pos, env)?;
+        self.force(slot).map_err(|fault| fault.at(pos))
+    }
+
+    fn with_slot(
+        &self,
+        name: Symbol,
+        withs: &[u32],
+        pos: Pos,
+        env: Env<'a>,
+    ) -> Result<&'a Slot<'a>, Fault> {
+        for &depth in withs {
+            let set = match self
+                .force(env.lookup(depth, 0))
+                .map_err(|fault| fault.at(pos))?
+            {
+                Value::Attrs(attrs) => attrs,
+                value => {
+                    let fault = self.expected("a set", value, pos);
+                    return Err(fault.while_doing(
+                        pos,
+                        "while evaluating the first subexpression of a with expression",
+                    ));
+                }
+            };
+            if let Some(slot) = set.get(name) {
+                return Ok(slot);
+            }
+        }
+        let mut fault = FaultData::new(
+            Kind::UndefinedVariable,
+            pos,
+            format!("undefined variable '{}'", self.symbols.display(name)),
+        );
+        fault.width = self.symbols.text(name).len() as u32;
+        Err(fault)
+    }
+
+    /// A string without context.
+    pub(crate) fn text(&self, bytes: &[u8]) -> Value<'a> {
+        let bytes = self.arena.alloc_slice_copy(bytes);
+        Value::Text(self.arena.alloc(Text {
+            bytes,
+            context: &[],
+        }))
+    }
+
+    /// A string without context around bytes that are in the arena already.
+    pub(crate) fn text_in_arena(&self, bytes: &'a [u8]) -> Value<'a> {
+        Value::Text(self.arena.alloc(Text {
+            bytes,
+            context: &[],
+        }))
+    }
+
+    /// A string with context.
+    pub(crate) fn text_with(&self, bytes: &[u8], context: crate::value::Context<'a>) -> Value<'a> {
+        let bytes = self.arena.alloc_slice_copy(bytes);
+        Value::Text(self.arena.alloc(Text { bytes, context }))
+    }
+
+    /// A symbol's text as a string.
+    pub(crate) fn symbol_text(&self, symbol: Symbol) -> Value<'a> {
+        self.text_in_arena(self.symbols.text(symbol))
+    }
+
+    /// A path.
+    pub(crate) fn path(&self, bytes: &[u8]) -> Value<'a> {
+        let bytes = self.arena.alloc_slice_copy(bytes);
+        Value::Path(self.arena.alloc(Text {
+            bytes,
+            context: &[],
+        }))
+    }
+
+    /// A list.
+    pub(crate) fn list(&self, items: &'a [Slot<'a>]) -> Value<'a> {
+        if items.is_empty() {
+            Value::EMPTY_LIST
+        } else {
+            Value::List(self.arena.alloc(List { items }))
+        }
+    }
+
+    /// A list of values.
+    pub(crate) fn list_of(&self, items: &[Value<'a>]) -> Value<'a> {
+        self.list(
+            self.arena
+                .alloc_slice_fill_iter(items.iter().map(|&value| Slot::new(value))),
+        )
+    }
+
+    /// A value in a slot of its own, so that it can be used twice and is evaluated once.
+    pub(crate) fn sharable(&self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Delayed(..) | Value::Lazy(..) => Value::Ref(self.arena.alloc(Slot::new(value))),
+            value => value,
+        }
+    }
+
+    pub(crate) fn primop_value(&self, primop: Primop<'a>) -> Value<'a> {
+        Value::Primop(self.arena.alloc(primop))
+    }
+
+    /// What `expected` instead of `value` is an error about.
+    #[cold]
+    pub(crate) fn expected(&self, expected: &str, value: Value<'a>, pos: Pos) -> Fault {
+        type_error(
+            pos,
+            format!(
+                "expected {expected} but found {}: {}",
+                type_name(value),
+                self.describe(value)
+            ),
+        )
+    }
+
+    /// A value in an error message.
+    #[cold]
+    pub(crate) fn describe(&self, value: Value<'a>) -> String {
+        crate::print::error_form(self, value)
+    }
+
+    #[cold]
+    pub(crate) fn fail(&self, pos: Pos, message: impl Into<String>) -> Fault {
+        other(pos, message)
+    }
+}
+
+#[cold]
+fn stack_overflow() -> Fault {
+    FaultData::new(
+        Kind::StackOverflow,
+        Pos::NONE,
+        "stack overflow (possible infinite recursion)",
+    )
+}

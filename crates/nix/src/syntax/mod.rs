@@ -1,0 +1,9 @@
+//! From text to [`crate::ir`].
+
+mod bindings;
+mod lower;
+mod scope;
+mod strings;
+mod tree;
+
+pub use lower::{Globals, LowerOptions, lower};

@@ -1,0 +1,282 @@
+//! Concrete syntax trees. This is the one file that knows the parser, `rnix`.
+//!
+//! Nodes are read from rowan's green tree directly: no cursor is allocated per node, which makes
+//! lowering several times as fast as through the typed syntax tree.
+
+use rnix::{NixLanguage, ParseError};
+use rowan::{GreenNode, GreenNodeData, Language, NodeOrToken};
+
+pub use rnix::SyntaxKind as Kind;
+
+/// A parsed text.
+pub struct Tree {
+    green: GreenNode,
+    /// What is wrong with it: offset, length in bytes, message.
+    pub errors: Vec<(u32, u32, String)>,
+}
+
+/// An inner node of a tree and its offset in the text.
+#[derive(Clone, Copy)]
+pub struct Node<'t> {
+    green: &'t GreenNodeData,
+    /// Offset of its first byte.
+    pub start: u32,
+}
+
+/// A leaf.
+#[derive(Clone, Copy)]
+pub struct Token<'t> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its text.
+    pub text: &'t str,
+    /// Offset of its first byte.
+    pub start: u32,
+}
+
+/// A child of a node.
+#[derive(Clone, Copy)]
+pub enum Element<'t> {
+    /// With children of its own.
+    Node(Node<'t>),
+    /// Without.
+    Token(Token<'t>),
+}
+
+/// Parses a text that has no carriage returns.
+pub fn parse(text: &str) -> Tree {
+    let parsed = rnix::Root::parse(text);
+    let green = parsed.syntax().green().to_owned();
+    let mut errors: Vec<_> = parsed
+        .errors()
+        .iter()
+        .map(|error| describe(error, text))
+        .collect();
+    errors.sort_by_key(|error| error.0);
+    errors.dedup_by_key(|error| error.0);
+    Tree { green, errors }
+}
+
+impl Tree {
+    /// The whole.
+    pub fn root(&self) -> Node<'_> {
+        Node {
+            green: &self.green,
+            start: 0,
+        }
+    }
+}
+
+impl<'t> Node<'t> {
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        NixLanguage::kind_from_raw(self.green.kind())
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> u32 {
+        self.green.text_len().into()
+    }
+
+    /// Nodes and tokens, white space and comments included.
+    pub fn elements(self) -> impl Iterator<Item = Element<'t>> {
+        let mut offset = self.start;
+        self.green.children().map(move |child| {
+            let start = offset;
+            match child {
+                NodeOrToken::Node(green) => {
+                    offset += u32::from(green.text_len());
+                    Element::Node(Node { green, start })
+                }
+                NodeOrToken::Token(token) => {
+                    offset += u32::from(token.text_len());
+                    let kind = NixLanguage::kind_from_raw(token.kind());
+                    Element::Token(Token {
+                        kind,
+                        text: token.text(),
+                        start,
+                    })
+                }
+            }
+        })
+    }
+
+    /// The children that are nodes.
+    pub fn nodes(self) -> impl Iterator<Item = Node<'t>> {
+        self.elements().filter_map(|element| match element {
+            Element::Node(node) => Some(node),
+            Element::Token(_) => None,
+        })
+    }
+
+    /// The children that are tokens, without white space and comments.
+    pub fn tokens(self) -> impl Iterator<Item = Token<'t>> {
+        self.elements().filter_map(|element| match element {
+            Element::Token(token)
+                if !matches!(token.kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT) =>
+            {
+                Some(token)
+            }
+            _ => None,
+        })
+    }
+
+    /// The first child of a kind.
+    pub fn child(self, kind: Kind) -> Option<Node<'t>> {
+        self.nodes().find(|node| node.kind() == kind)
+    }
+
+    /// The first token of a kind.
+    pub fn token(self, kind: Kind) -> Option<Token<'t>> {
+        self.tokens().find(|token| token.kind == kind)
+    }
+}
+
+fn describe(error: &ParseError, text: &str) -> (u32, u32, String) {
+    let end = text.len() as u32;
+    let range = |range: &rnix::TextRange| (u32::from(range.start()), u32::from(range.len()));
+    let got = |at: u32, kind: Option<Kind>| match kind {
+        Some(kind) => name(kind).to_owned(),
+        None => token_at(text, at),
+    };
+    match error {
+        ParseError::Unexpected(place) => {
+            let (start, len) = range(place);
+            (
+                start,
+                len,
+                format!("syntax error, unexpected {}", got(start, None)),
+            )
+        }
+        ParseError::UnexpectedExtra(place) => {
+            let (start, _) = range(place);
+            (
+                start,
+                1,
+                format!(
+                    "syntax error, unexpected {}, expecting end of file",
+                    got(start, None)
+                ),
+            )
+        }
+        ParseError::UnexpectedWanted(kind, place, wanted) => {
+            let (start, len) = range(place);
+            (
+                start,
+                len,
+                format!(
+                    "syntax error, unexpected {}{}",
+                    got(start, Some(*kind)),
+                    expecting(wanted)
+                ),
+            )
+        }
+        ParseError::UnexpectedDoubleBind(place) => {
+            let (start, len) = range(place);
+            (
+                start,
+                len,
+                "syntax error, unexpected '@', expecting ':'".to_owned(),
+            )
+        }
+        ParseError::UnexpectedEOF => (end, 1, "syntax error, unexpected end of file".to_owned()),
+        ParseError::UnexpectedEOFWanted(wanted) => (
+            end,
+            1,
+            format!("syntax error, unexpected end of file{}", expecting(wanted)),
+        ),
+        ParseError::DuplicatedArgs(place, name) => {
+            let (start, len) = range(place);
+            (
+                start,
+                len,
+                format!("duplicate formal function argument '{name}'"),
+            )
+        }
+        ParseError::RecursionLimitExceeded => (
+            end,
+            1,
+            "the expression is nested too deeply (more than 512 levels)".to_owned(),
+        ),
+        _ => (end, 1, format!("syntax error: {error}")),
+    }
+}
+
+fn expecting(wanted: &[Kind]) -> String {
+    // Where almost anything may follow, a list of it all helps nobody.
+    if wanted.is_empty() || wanted.len() > 4 || wanted.contains(&Kind::TOKEN_STRING_CONTENT) {
+        return match wanted.first() {
+            Some(Kind::TOKEN_STRING_END) => ", expecting '\"'".to_owned(),
+            _ => String::new(),
+        };
+    }
+    let names: Vec<&str> = wanted.iter().map(|&kind| name(kind)).collect();
+    format!(", expecting {}", names.join(" or "))
+}
+
+fn token_at(text: &str, at: u32) -> String {
+    match rnix::tokenize(text.get(at as usize..).unwrap_or(""))
+        .find(|(kind, _)| !matches!(kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT))
+    {
+        Some((kind, _)) => name(kind).to_owned(),
+        None => "end of file".to_owned(),
+    }
+}
+
+fn name(kind: Kind) -> &'static str {
+    use Kind::*;
+    match kind {
+        TOKEN_ADD => "'+'",
+        TOKEN_AND_AND => "'&&'",
+        TOKEN_ASSIGN => "'='",
+        TOKEN_ASSERT => "'assert'",
+        TOKEN_AT => "'@'",
+        TOKEN_COLON => "':'",
+        TOKEN_COMMA => "','",
+        TOKEN_CONCAT => "'++'",
+        TOKEN_DIV => "'/'",
+        TOKEN_DOT => "'.'",
+        TOKEN_ELLIPSIS => "'...'",
+        TOKEN_ELSE => "'else'",
+        TOKEN_EQUAL => "'=='",
+        TOKEN_FLOAT => "floating-point literal",
+        TOKEN_IDENT | TOKEN_CUR_POS => "identifier",
+        TOKEN_IF => "'if'",
+        TOKEN_IMPLICATION => "'->'",
+        TOKEN_IN => "'in'",
+        TOKEN_INHERIT => "'inherit'",
+        TOKEN_INTEGER => "integer",
+        TOKEN_INTERPOL_END | TOKEN_R_BRACE => "'}'",
+        TOKEN_INTERPOL_START => "'${'",
+        TOKEN_INVERT => "'!'",
+        TOKEN_L_BRACE => "'{'",
+        TOKEN_L_BRACK => "'['",
+        TOKEN_L_PAREN => "'('",
+        TOKEN_LESS => "'<'",
+        TOKEN_LESS_OR_EQ => "'<='",
+        TOKEN_LET => "'let'",
+        TOKEN_MORE => "'>'",
+        TOKEN_MORE_OR_EQ => "'>='",
+        TOKEN_MUL => "'*'",
+        TOKEN_NOT_EQUAL => "'!='",
+        TOKEN_OR => "'or'",
+        TOKEN_OR_OR => "'||'",
+        TOKEN_PATH_ABS | TOKEN_PATH_HOME | TOKEN_PATH_REL | TOKEN_PATH_SEARCH => "path",
+        TOKEN_PIPE_LEFT => "'<|'",
+        TOKEN_PIPE_RIGHT => "'|>'",
+        TOKEN_QUESTION => "'?'",
+        TOKEN_R_BRACK => "']'",
+        TOKEN_R_PAREN => "')'",
+        TOKEN_REC => "'rec'",
+        TOKEN_SEMICOLON => "';'",
+        TOKEN_STRING_START | TOKEN_STRING_END => "'\"'",
+        TOKEN_STRING_CONTENT => "string",
+        TOKEN_SUB => "'-'",
+        TOKEN_THEN => "'then'",
+        TOKEN_UPDATE => "'//'",
+        TOKEN_URI => "URI",
+        TOKEN_WITH => "'with'",
+        TOKEN_ERROR => "invalid token",
+        _ => "this",
+    }
+}
