@@ -67,9 +67,9 @@ const SHORT_TRACE: usize = 6;
 impl<'a> Evaluator<'a> {
     /// A fault as something that outlives the evaluation.
     #[expect(clippy::boxed_local, reason = "faults are always boxed")]
-    pub fn report(&self, fault: Fault) -> Error {
+    pub fn report(&self, fault: Fault) -> Box<Error> {
         let locate = |pos| self.sources.location(pos);
-        Error {
+        Box::new(Error {
             kind: fault.kind,
             location: locate(fault.pos),
             width: fault.width,
@@ -89,7 +89,7 @@ impl<'a> Evaluator<'a> {
                 .map(|(pos, message)| (locate(pos), message))
                 .collect(),
             message: fault.message,
-        }
+        })
     }
 }
 
