@@ -24,5 +24,7 @@ in
     buildPlatform = fixed "buildPlatform" cfg.pkgs.stdenv.buildPlatform;
     localSystem = fixed "localSystem" { system = cfg.pkgs.stdenv.hostPlatform.system; };
   };
-  config._module.args.pkgs = lib.mkOverride 100 cfg.pkgs;
+  # Whoever sets one of the others learns of it as soon as a package is used.
+  config._module.args.pkgs = lib.mkOverride 100
+    (lib.foldl' (value: option: lib.seq cfg.${option} value) cfg.pkgs [ "config" "overlays" "system" "hostPlatform" "buildPlatform" "localSystem" ]);
 }
