@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::protocol::{FromStage, Receiver, ToStage, send};
 
@@ -56,6 +57,7 @@ pub struct Child {
     receiver: Receiver,
     program: String,
     status: Option<ExitStatus>,
+    pub(crate) connector: Option<Connector>,
 }
 
 impl Child {
@@ -85,6 +87,7 @@ impl Child {
             receiver,
             program,
             status: None,
+            connector: None,
         })
     }
 
@@ -96,6 +99,11 @@ impl Child {
     /// The program's path inside.
     pub fn program(&self) -> &str {
         &self.program
+    }
+
+    /// For connections to the sandbox's loopback, when the command was made connectable.
+    pub fn take_connector(&mut self) -> Option<Connector> {
+        self.connector.take()
     }
 
     /// Readable when everything in the sandbox has ended.

@@ -14,6 +14,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::thread::CapabilitySet;
 
 use crate::child::{Child, ExitStatus};
+use crate::connector::Connector;
 use crate::error::{Error, explain};
 use crate::idmap;
 use crate::protocol::{FromStage, ToStage, send};
@@ -63,6 +64,7 @@ pub struct Command {
     limits: Vec<Limit>,
     terminal: Terminal,
     inherited: Vec<OwnedFd>,
+    connectable: bool,
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
@@ -92,6 +94,7 @@ impl Command {
             limits: Vec::new(),
             terminal: Terminal::Detached,
             inherited: Vec::new(),
+            connectable: false,
             stdin: Stdio::null(),
             stdout: Stdio::null(),
             stderr: Stdio::null(),
@@ -162,6 +165,12 @@ impl Command {
         number
     }
 
+    /// Lets us connect to what listens on the sandbox's loopback: [`Child::take_connector`].
+    pub fn connectable(&mut self) -> &mut Self {
+        self.connectable = true;
+        self
+    }
+
     /// Where standard input comes from.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.stdin = stdin.into();
@@ -187,7 +196,12 @@ impl Command {
     /// When something given is missing, the host forbids what is needed (with a hint what to
     /// change), or the program cannot be executed.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        let spec = self.spec()?;
+        let mut spec = self.spec()?;
+        let connector = match self.connectable {
+            true => Some(Connector::pair().map_err(Error::Stage)?),
+            false => None,
+        };
+        spec.connector = connector.as_ref().map(|(_, theirs)| theirs.as_raw_fd());
         let spec_text = serde_json::to_vec(&spec).map_err(|error| Error::Stage(error.into()))?;
         let spec_file = memfd_create("snowglobe-sandbox", MemfdFlags::CLOEXEC)
             .map_err(|errno| Error::Stage(errno.into()))?;
@@ -201,6 +215,7 @@ impl Command {
 
         let mut passed: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
         passed.extend([spec_file.as_raw_fd(), stage_control.as_raw_fd()]);
+        passed.extend(spec.connector);
         // Without a mention of it, the linker might leave the hook out.
         std::hint::black_box(&stage::HOOK);
         let mut command = std::process::Command::new("/proc/self/exe");
@@ -228,6 +243,7 @@ impl Command {
         drop(stage_control);
         self.inherited.clear();
         let mut child = Child::new(process, control, spec.program.clone())?;
+        child.connector = connector.map(|(ours, _)| ours);
         match self.accompany(&mut child, &spec) {
             Ok(()) => Ok(child),
             Err(error) => {
@@ -385,6 +401,7 @@ impl Command {
             privileges: world.privileges,
             limits: self.limits.clone(),
             inherited: self.inherited.iter().map(AsRawFd::as_raw_fd).collect(),
+            connector: None,
         })
     }
 

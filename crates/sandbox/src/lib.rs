@@ -37,6 +37,7 @@
 
 mod child;
 mod command;
+mod connector;
 mod error;
 mod idmap;
 mod privileges;
@@ -48,6 +49,7 @@ mod world;
 
 pub use child::{Child, ExitStatus};
 pub use command::{Command, Output};
+pub use connector::Connector;
 pub use error::Error;
 pub use spec::{Access, Ids, Limit, Network, Privileges, Terminal};
 pub use world::Sandbox;

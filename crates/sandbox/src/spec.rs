@@ -94,6 +94,8 @@ pub(crate) struct Spec {
     pub limits: Vec<Limit>,
     /// Descriptors that the program inherits under the same numbers.
     pub inherited: Vec<i32>,
+    /// Where process 1 serves a [`crate::Connector`].
+    pub connector: Option<i32>,
 }
 
 /// How ids are mapped in a user namespace.

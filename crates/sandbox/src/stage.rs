@@ -15,6 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::child::ExitStatus;
+use crate::connector;
 use crate::error::Failure;
 use crate::privileges;
 use crate::protocol::{FromStage, Receiver, ToStage, send};
@@ -63,7 +64,9 @@ fn stage_one(spec_number: RawFd, control_number: RawFd) -> i32 {
         return FAILED;
     };
     let run = || -> Result<i32, Failure> {
-        close_others(&spec, &[spec_number, control_number])?;
+        let mut known = vec![spec_number, control_number];
+        known.extend(spec.connector);
+        close_others(&spec, &known)?;
         if spec.terminal == Terminal::Detached {
             rustix::process::setsid().map_err(|errno| Failure::new("setsid", errno))?;
         }
@@ -103,6 +106,11 @@ fn stage_two(spec_number: RawFd, control_number: RawFd) -> i32 {
     let said = match prepare(&spec).and_then(|()| start(&spec)) {
         Ok(Ok(program)) => {
             let_go(&spec);
+            if let Some(number) = spec.connector {
+                // SAFETY: our process passed it to this one, and nothing else here knows it.
+                let socket = unsafe { OwnedFd::from_raw_fd(number) };
+                std::thread::spawn(move || connector::serve(&socket));
+            }
             return supervise(control, program);
         }
         Ok(Err(error)) => FromStage::NotExecuted {

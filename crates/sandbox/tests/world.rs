@@ -442,6 +442,38 @@ fn input_is_piped_and_the_working_directory_set() {
 }
 
 #[test]
+fn its_loopback_can_be_reached_from_here_only() {
+    let host = Host::new();
+    for sandbox in both(host.sandbox()) {
+        let mut command = sandbox.command("/usr/bin/perl");
+        command
+            .stdout(Stdio::piped())
+            .connectable()
+            .args(["-e", LISTENER]);
+        let mut child = command.spawn().unwrap();
+        let connector = child.take_connector().unwrap();
+        let mut line = String::new();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+        let port: u16 = line.trim().parse().unwrap();
+        let mut text = String::new();
+        connector
+            .connect(port)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "hello");
+        child.kill();
+        assert!(connector.connect(port).is_err());
+    }
+}
+
+/// Listens on a port, says which, and greets who comes.
+const LISTENER: &str = r#"use IO::Socket::INET; $| = 1;
+my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1") or die;
+print $s->sockport, "\n"; while (my $c = $s->accept) { print $c "hello"; close $c }"#;
+
+#[test]
 fn many_at_once_from_many_threads() {
     let host = Host::new();
     let sandbox = host.sandbox();
