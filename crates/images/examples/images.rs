@@ -60,6 +60,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .collect();
             println!("{:?}", images.tools(&sets)?);
         }
+        "base" => {
+            println!("{:?}", images.base()?);
+            println!("{:?}", images.kernel()?);
+        }
+        "initrd" => println!("{:?}", images.initrd(&std::fs::read(&names[0])?)?),
+        "packages" => {
+            let layer = images.packages(&names.iter().cloned().collect())?;
+            println!("{layer:?}\n{:?}", layer.packages()?);
+        }
         _ => return Err("unknown command".into()),
     }
     eprintln!("{:?}", start.elapsed());

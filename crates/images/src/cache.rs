@@ -202,7 +202,7 @@ impl Cache {
             });
         }
         for entry in &chosen {
-            self.remove_entry(entry.bucket, &entry.key)?;
+            self.remove_one(entry.bucket, &entry.key)?;
         }
         Ok(chosen)
     }
@@ -245,7 +245,7 @@ impl Cache {
             }
         }
         for entry in &removed {
-            self.remove_entry(entry.bucket, &entry.key)?;
+            self.remove_one(entry.bucket, &entry.key)?;
         }
         Ok(removed)
     }
@@ -256,7 +256,8 @@ impl Cache {
             .join(format!("{}-{key}", bucket.name()))
     }
 
-    fn remove_entry(&self, bucket: Bucket, key: &str) -> Result<()> {
+    /// Removes one entry; it need not be there.
+    pub(crate) fn remove_one(&self, bucket: Bucket, key: &str) -> Result<()> {
         let path = self.path(bucket, key);
         // Renamed first: from then on nobody takes it for complete.
         let doomed = path.with_file_name(format!("{TEMPORARY}rm-{}-{key}", std::process::id()));

@@ -46,6 +46,11 @@ impl Images {
         &self.snapshot
     }
 
+    /// Who is told what happens.
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
     /// Tells the progress that a step begins, and that it has ended when the result is dropped.
     pub(crate) fn step(&self, name: &str) -> Step<'_> {
         self.progress.started(name);

@@ -9,16 +9,26 @@
 //! All of it is keyed by what went in, so that nothing is made twice. Owners of files have the
 //! numbers that [`ids`] gives to their names.
 
+mod base;
 pub mod cache;
+mod dpkg;
+mod erofs;
 mod error;
 pub mod ids;
 mod images;
+mod initrd;
+mod kernel;
+mod owners;
+mod packages;
 mod remove;
 mod step;
 mod tools;
 
+pub use base::BaseTree;
 pub use cache::{Bucket, Cache, Entry};
+pub use erofs::{Attributes, blank_disk, capability};
 pub use error::{Error, Result};
 pub use images::Images;
+pub use packages::{BaseImage, ETC_ASIDE, PackageLayer};
 pub use remove::remove_tree;
 pub use tools::{ToolSet, Tools};

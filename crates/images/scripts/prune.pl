@@ -1,0 +1,80 @@
+# Makes a layer out of what apt wrote: prune.pl LAYER BASE-LISTS KEPT-NAMES
+# LAYER is the upper directory of an overlay over the base. Prints the names of its new packages.
+use strict;
+use warnings;
+
+my ($layer, $base_lists, $kept_file) = @ARGV;
+my $aside = 'usr/share/snowglobe/etc';
+
+sub lines { open(my $in, '<', $_[0]) or die "$_[0]: $!\n"; chomp(my @l = <$in>); return @l }
+sub remove { system('rm', '-rf', '--', @_) == 0 or die "rm failed\n" if @_ }
+sub entries {
+    opendir(my $d, $_[0]) or return ();
+    my @n = grep { $_ ne '.' && $_ ne '..' } readdir($d);
+    return @n;
+}
+
+chdir($layer) or die "$layer: $!\n";
+
+# The packages of this layer and their paths.
+my %owned;
+mkdir('/mnt/work/lists');
+for my $file (glob('var/lib/dpkg/info/*.list')) {
+    my ($name) = $file =~ m{([^/:]+)(:[^/]*)?\.list$};
+    next if -e "$base_lists/$name";
+    $owned{$_} = 1 for lines($file);
+    system('cp', $file, "/mnt/work/lists/$name") == 0 or die "cp failed\n";
+    print "$name\n";
+}
+
+# /etc: what programs read whatever the configuration says stays; what the configuration replaces
+# goes; the rest lies aside, where views can link to it.
+my %kept = map { $_ => 1 } lines($kept_file);
+my %never = map { $_ => 1 } qw(passwd group shadow gshadow subuid subgid machine-id systemd hostname
+    resolv.conf hosts init.d mtab .pwd.lock localtime timezone apt cron.d cron.daily cron.hourly
+    cron.monthly cron.weekly rc0.d rc1.d rc2.d rc3.d rc4.d rc5.d rc6.d rcS.d);
+for my $name (entries('etc')) {
+    if ($never{$name} || $name =~ /-$/) { remove("etc/$name"); next }
+    next if $kept{$name};
+    my $is_whiteout = (lstat("etc/$name"))[2] & 0170000;
+    if ($is_whiteout == 0020000) { remove("etc/$name"); next }
+    system('mkdir', '-p', $aside) == 0 or die "mkdir failed\n";
+    system('mv', '-T', '--', "etc/$name", "$aside/$name") == 0 or die "mv etc/$name failed\n";
+}
+remove(glob("$aside/ssh/ssh_host_*"), glob("$aside/ssl/private/ssl-cert-snakeoil.key"));
+
+# /var: only directories that packages own.
+sub prune_var {
+    my ($path) = @_;
+    my $keep = $owned{"/$path"};
+    for my $name (entries($path)) {
+        my $child = "$path/$name";
+        if (-d $child && !-l $child) { $keep = 1 if prune_var($child) }
+        else { remove($child) }
+    }
+    if (!$keep) { rmdir($path) or die "$path: $!\n" }
+    return $keep;
+}
+prune_var('var') if -d 'var';
+
+# Everything else that does not come from a package is nobody's.
+for my $name (entries('.')) {
+    remove($name) unless $name =~ /^(usr|etc|var|opt|bin|sbin|lib|lib64)$/;
+}
+remove(grep { -e } 'usr/sbin/policy-rc.d', glob('usr/lib/python3/dist-packages/__pycache__/apport*'));
+
+# What overlayfs notes for itself, except that a directory hides the one below it.
+open(my $find, '-|', 'getfattr', '-R', '-h', '-P', '--absolute-names', '-m', '^user\.overlay\.', '.') or die;
+my ($path, %strip);
+while (<$find>) {
+    chomp;
+    if (/^# file: (.*)/) { $path = $1; $path =~ s/\\(\d{3})/chr(oct($1))/ge }
+    elsif (/^(user\.overlay\.\w+)/ && $1 ne 'user.overlay.opaque') { push @{$strip{$1}}, $path }
+}
+close($find);
+for my $attribute (keys %strip) {
+    my @paths = @{$strip{$attribute}};
+    while (my @some = splice(@paths, 0, 500)) {
+        system('setfattr', '-h', '-x', $attribute, '--', @some) == 0 or die "setfattr failed\n";
+    }
+}
