@@ -95,6 +95,7 @@ pub fn planned(test: &Test, time_scale: f64) -> Kind {
         test: test.name.clone(),
         machines,
         vlans: test.vlans.clone(),
+        script: test.script.text.clone(),
         limit: Some(micros(global_limit(test, time_scale))),
     }
 }

@@ -34,6 +34,9 @@ pub enum Kind {
         /// Numbers of the virtual networks.
         #[serde(default)]
         vlans: Vec<u16>,
+        /// Text of the test script.
+        #[serde(default)]
+        script: String,
         /// Limit of the script's run, as it is on this host.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
