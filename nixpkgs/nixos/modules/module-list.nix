@@ -20,12 +20,14 @@
   ./misc/ids.nix
   ./misc/meta.nix
   ./misc/nixpkgs.nix
+  ./misc/refused.nix
   ./misc/version.nix
 
   # programs
   ./programs/bash.nix
   ./programs/basic.nix
   ./programs/environment.nix
+  ./programs/gnupg.nix
   ./programs/shadow.nix
   ./programs/shells.nix
   ./programs/ssh.nix
@@ -47,10 +49,12 @@
   ./services/networking/dhcpcd.nix
   ./services/networking/firewall.nix
   ./services/networking/nat.nix
+  ./services/networking/radvd.nix
   ./services/networking/haproxy.nix
   ./services/networking/ssh/sshd.nix
   ./services/networking/wireguard.nix
   ./services/system/dbus.nix
+  ./services/system/periodic.nix
   ./services/system/small.nix
   ./services/ttys/getty.nix
   ./services/web-servers/nginx
@@ -67,6 +71,7 @@
 
   # tasks
   ./tasks/filesystems.nix
+  ./tasks/lvm.nix
   ./tasks/network-interfaces.nix
 
   # virtualisation

@@ -192,7 +192,7 @@ in
   shadow = { deb = "passwd"; "with" = [ "login" "uidmap" ]; main = null; };
 
   # ---- systems, hardware, storage ----------------------------------------------------------
-  systemd = { "with" = [ "systemd-sysv" "libsystemd0" "libsystemd-shared" "udev" "systemd-container" "systemd-resolved" "systemd-timesyncd" "libnss-myhostname" "libnss-systemd" "libnss-resolve" "libnss-mymachines" "libpam-systemd" "systemd-oomd" "systemd-coredump" "systemd-homed" "systemd-boot-tools" "systemd-journal-remote" "systemd-repart" "systemd-userdbd" "systemd-cryptsetup" ]; main = "systemctl"; dev = [ "libsystemd-dev" "libudev-dev" ]; };
+  systemd = { "with" = [ "systemd-sysv" "libsystemd0" "libsystemd-shared" "udev" "libnss-myhostname" "libnss-systemd" "libpam-systemd" ]; main = "systemctl"; dev = [ "libsystemd-dev" "libudev-dev" ]; };
   systemdMinimal = { deb = "systemd"; "with" = [ "libsystemd0" "libsystemd-shared" "udev" ]; main = "systemctl"; };
   systemdLibs = { deb = "libsystemd0"; main = null; };
   udev = { "with" = [ "libudev1" ]; main = "udevadm"; dev = "libudev-dev"; };

@@ -85,7 +85,7 @@ in
       # What Debian would make besides: a machine has no use for these, and each costs time.
       "tmpfiles.d/credstore.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "tmpfiles.d/provision.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
-      "tmpfiles.d/legacy.conf".text = "d /run/lock 0755 root root -\nL /var/lock - - - - ../run/lock\n";
+      "tmpfiles.d/legacy.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "user-tmpfiles.d/00-nixos.conf" = lib.mkIf (config.systemd.user.tmpfiles.rules != [ ]) {
         text = files config.systemd.user.tmpfiles.rules;
       };
