@@ -259,22 +259,26 @@ let
         if d.options ? _type && isString d.options._type then throw "In module ${d.file}: expected an option declaration at option path `${showOption loc}' but got an attribute set with type ${d.options._type}.${lib.optionalString (d.options._type == "option-type") " Write `mkOption { type = …; }'."}"
         else if !isAttrs d.options then throw "In module ${d.file}: expected an option declaration at option path `${showOption loc}' but got a value of type ${builtins.typeOf d.options}."
         else mapAttrs (_: v: { inherit (d) file; options = v; parent = d.options; }) d.options;
+      # Below the top most sets of options are declared in one place.
+      single = declarations != [ ] && tail declarations == [ ];
       declaredByName' =
-        if declarations != [ ] && tail declarations == [ ] then mapAttrs (_: d: [ d ]) (splitDeclaration (head declarations))
+        if single then splitDeclaration (head declarations)
         else zipAttrsWith (_: ds: ds) (map splitDeclaration declarations);
       definedByName' = zipAttrsWith (_: ds: ds) (concatMap (d: splitDefinition loc d.file d.value) definitions);
 
       declaredByName = if own == null then declaredByName' else removeAttrs declaredByName' [ "_module" ];
       definedByName = if own == null then definedByName' else removeAttrs definedByName' [ "_module" ];
 
-      entries = mapAttrs (name: ds: mergeEntry (loc ++ [ name ]) ds (definedByName.${name} or [ ])) declaredByName;
+      entries =
+        if single then mapAttrs (name: d: singleEntry (loc ++ [ name ]) d (definedByName.${name} or [ ])) declaredByName
+        else mapAttrs (name: ds: mergeEntry (loc ++ [ name ]) ds (definedByName.${name} or [ ])) declaredByName;
       values = mapAttrs (_: e: e.value) entries;
       options = mapAttrs (_: e: e.options) entries;
     in
     {
       values = if own == null then values else values // { inherit (own) _module; };
       options = if own == null then options else options // { _module = own.options; };
-      moduleDeclarations = declaredByName'._module or [ ];
+      moduleDeclarations = if single then lib.optional (declaredByName' ? _module) declaredByName'._module else declaredByName'._module or [ ];
       moduleDefinitions = definedByName'._module or [ ];
       # Definitions that no option takes. A function, so that it is not kept when nobody asks.
       unmatched = _: concatMap
@@ -286,17 +290,24 @@ let
 
   isOption = value: value._type or null == "option";
 
+  subtreeEntry = loc: declarations: definitions:
+    let tree = mergeTree loc declarations definitions null; in
+    { value = tree.values; inherit (tree) options unmatched; };
+
+  singleEntry = loc: declaration: definitions:
+    if declaration.options._type or null == "option" then {
+      value = optionValue loc declaration.file declaration.options definitions;
+      unmatched = noneUnmatched;
+      options = optionRecord loc [ declaration ] declaration.options definitions;
+    }
+    else subtreeEntry loc [ declaration ] definitions;
+
   mergeEntry = loc: declarations: definitions:
     let
-      first = head declarations;
-      single = tail declarations == [ ];
-      subtree =
-        let tree = mergeTree loc declarations definitions null; in
-        { value = tree.values; inherit (tree) options unmatched; };
       withOption = filter (d: isOption d.options) declarations;
     in
-    if single then (if isOption first.options then optionEntry loc declarations definitions else subtree)
-    else if withOption == [ ] then subtree
+    if tail declarations == [ ] then singleEntry loc (head declarations) definitions
+    else if withOption == [ ] then subtreeEntry loc declarations definitions
     else if length withOption == length declarations then optionEntry loc declarations definitions
     else
       let
@@ -313,25 +324,28 @@ let
   noneUnmatched = _: [ ];
 
   optionEntry = loc: declarations: definitions:
+    let declared = mergeOptionDecls loc declarations; in
+    {
+      value = optionValue loc (head declarations).file declared definitions;
+      unmatched = noneUnmatched;
+      options = optionRecord loc declarations declared definitions;
+    };
+
+  # What the module argument `options` says about an option.
+  optionRecord = loc: declarations: declared: definitions:
     let
-      declared = if tail declarations == [ ] then (head declarations).options else mergeOptionDecls loc declarations;
-      evaluated = evalOption loc (head declarations).file declared definitions;
       name = lib.last loc;
       positionOf = d:
         let position = builtins.unsafeGetAttrPos name d.parent; in
         if position == null then { inherit (d) file; line = null; column = null; } else position;
     in
-    {
-      inherit (evaluated) value;
-      unmatched = noneUnmatched;
-      options = declared // evaluated // {
-        inherit loc;
-        type = declared.type or types.unspecified;
-        declarations = map (d: d.file) declarations;
-        declarationPositions = map positionOf declarations;
-        options = [ ];
-        __toString = _: showOption loc;
-      };
+    declared // evalOption loc (head declarations).file declared definitions // {
+      inherit loc;
+      type = declared.type or types.unspecified;
+      declarations = map (d: d.file) declarations;
+      declarationPositions = map positionOf declarations;
+      options = [ ];
+      __toString = _: showOption loc;
     };
 
   # One option out of several declarations of it; their types combine if they can.
@@ -357,26 +371,38 @@ let
 
   # -- the value of one option -------------------------------------------------------------------
 
+  # The definitions that count, the default among them.
+  resolveOption = file: option: definitions:
+    let
+      discharged = if tail definitions == [ ] then dischargeDefinition (head definitions) else concatMap dischargeDefinition definitions;
+      asDefault = { inherit file; value = { _type = "override"; priority = 1500; content = option.default; }; };
+      default =
+        if !(option ? default) then { values = [ ]; highestPrio = 9999; }
+        else if option.default ? _type then resolveDefinitions [ asDefault ]
+        else { values = [{ inherit file; value = option.default; }]; highestPrio = 1500; };
+    in
+    if definitions == [ ] || discharged == [ ] then default
+    else if tail discharged == [ ] && !((head discharged).value ? _type) then { values = discharged; highestPrio = 100; }
+    else resolveDefinitions (if option ? default then [ asDefault ] ++ discharged else discharged);
+
+  # By far most options have no definition: their default is then all there is.
+  mergeOption = loc: file: option: definitions:
+    if definitions == [ ] && option ? default && !(option.default ? _type)
+    then mergeSingle loc (option.type or types.unspecified) { inherit file; value = option.default; }
+    else if option.readOnly or false && definitions != [ ] && length (concatMap dischargeDefinition definitions) + (if option ? default then 1 else 0) > 1
+    then throw "The option `${showOption loc}' is read-only, but it's set multiple times. Definition values:${showDefsOf loc definitions}"
+    else mergeResolved loc (option.type or types.unspecified) (resolveOption file option definitions).values;
+
+  optionValue = loc: file: option: definitions:
+    if option ? apply then option.apply (mergeOption loc file option definitions)
+    else mergeOption loc file option definitions;
+
   evalOption = loc: file: option: definitions:
     let
-      type = option.type or types.unspecified;
-      all =
-        if option ? default
-        then [{ inherit file; value = { _type = "override"; priority = 1500; content = option.default; }; }] ++ definitions
-        else definitions;
-      # By far most options have no definition: their default is then all there is.
-      resolved =
-        if definitions == [ ] && option ? default && !(option.default ? _type)
-        then { values = [{ inherit file; value = option.default; }]; highestPrio = 1500; }
-        else resolveDefinitions all;
-      readOnlyTwice = option.readOnly or false && length all > 1 && length (lib.filter (d: dischargeDefinition d != [ ]) all) > 1;
-      merged =
-        if readOnlyTwice
-        then throw "The option `${showOption loc}' is read-only, but it's set multiple times. Definition values:${showDefsOf loc definitions}"
-        else mergeResolved loc type resolved.values;
+      resolved = resolveOption file option definitions;
     in
     {
-      value = if option ? apply then option.apply merged else merged;
+      value = optionValue loc file option definitions;
       isDefined = resolved.values != [ ];
       inherit (resolved) highestPrio;
       definitions = map (def: def.value) resolved.values;
@@ -389,11 +415,21 @@ let
     };
 
   mergeResolved = loc: type: defs:
-    let wrong = filter (def: !type.check def.value) defs; in
     if defs == [ ] then throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option."
-    else if wrong == [ ] then
-      builtins.addErrorContext "while evaluating the option `${showOption loc}':" (type.merge loc defs)
-    else throw "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefsOf loc wrong}";
+    else if tail defs == [ ] then mergeSingle loc type (head defs)
+    else
+      let wrong = filter (def: !type.check def.value) defs; in
+      if wrong == [ ] then builtins.addErrorContext "while evaluating the option `${showOption loc}':" (type.merge loc defs)
+      else wrongType loc type wrong;
+
+  # Of a plain type, a value that it takes is the result already.
+  mergeSingle = loc: type: def:
+    if !type.check def.value then wrongType loc type [ def ]
+    else if type.merge.plain or false then def.value
+    else builtins.addErrorContext "while evaluating the option `${showOption loc}':" (type.merge loc [ def ]);
+
+  wrongType = loc: type: defs:
+    throw "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefsOf loc defs}";
 
   # For types: merge what has been defined for an element of theirs.
   mergeDefinitions = loc: type: defs:

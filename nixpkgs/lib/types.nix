@@ -83,10 +83,16 @@ let
   isNoun = class: class == "noun" || class == "composite";
   isChoice = class: class == "noun" || class == "conjunction";
 
+  # A way of merging that leaves a single definition as it is: the module system then need not ask
+  # it. Whoever gives a type another `merge` also takes this mark away.
+  plainly = merge: { __functor = _: merge; plain = true; };
+  plainlyIf = condition: merge: if condition then plainly merge else merge;
+  isPlain = type: type.merge.plain or false;
+
   simple = name: description: check: mkOptionType {
     inherit name description check;
     descriptionClass = "noun";
-    merge = mergeEqualOption;
+    merge = plainly mergeEqualOption;
   };
 
   # -- numbers -----------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ let
     inherit name description;
     descriptionClass = "noun";
     check = isString;
-    merge = _: defs: concatStringsSep sep (map (def: def.value) defs);
+    merge = plainly (_: defs: concatStringsSep sep (map (def: def.value) defs));
     functor = {
       inherit name;
       payload = { inherit sep; };
@@ -277,7 +283,7 @@ let
       description = "raw value";
       descriptionClass = "noun";
       check = _: true;
-      merge = mergeOneOption;
+      merge = plainly mergeOneOption;
     };
 
     unspecified = mkOptionType {
@@ -369,7 +375,7 @@ let
       description = "string matching the pattern ${pattern}";
       descriptionClass = "noun";
       check = x: isString x && match pattern x != null;
-      merge = mergeEqualOption;
+      merge = plainly mergeEqualOption;
       functor = defaultFunctor "strMatching" // {
         type = payload: types.strMatching payload.pattern;
         payload = { inherit pattern; };
@@ -427,7 +433,7 @@ let
       description = "attribute set";
       descriptionClass = "noun";
       check = isAttrs;
-      merge = _: foldl' (acc: def: acc // def.value) { };
+      merge = plainly (_: foldl' (acc: def: acc // def.value) { });
       emptyValue = { value = { }; };
     };
     attrsOf = elemType: attrsWith { inherit elemType; };
@@ -477,11 +483,11 @@ let
       description = "null or ${phrase isChoice elemType}";
       descriptionClass = "conjunction";
       check = x: x == null || elemType.check x;
-      merge = loc: defs:
+      merge = plainlyIf (isPlain elemType) (loc: defs:
         let nulls = lib.count (def: def.value == null) defs; in
         if nulls == length defs then null
         else if nulls != 0 then throw "The option `${showOption loc}' is defined both null and not null, in ${lib.showFiles (map (d: d.file) defs)}."
-        else elemType.merge loc defs;
+        else elemType.merge loc defs);
       emptyValue = { value = null; };
       getSubOptions = elemType.getSubOptions;
       getSubModules = elemType.getSubModules;
@@ -498,10 +504,10 @@ let
         else "${phrase isChoice t1} or ${phrase (class: isChoice class || class == "composite") t2}";
       descriptionClass = "conjunction";
       check = x: t1.check x || t2.check x;
-      merge = loc: defs:
+      merge = plainlyIf (isPlain t1 && isPlain t2) (loc: defs:
         if lib.all (def: t1.check def.value) defs then t1.merge loc defs
         else if lib.all (def: t2.check def.value) defs then t2.merge loc defs
-        else mergeOneOption loc defs;
+        else mergeOneOption loc defs);
       typeMerge = f':
         let
           first = t1.typeMerge (elemAt f'.payload.elemType 0).functor;
@@ -535,7 +541,7 @@ let
           else "one of ${concatMapStringsSep ", " show values}";
         descriptionClass = if length values < 2 then "noun" else "conjunction";
         check = x: elem x values;
-        merge = mergeEqualOption;
+        merge = plainly mergeEqualOption;
         functor = {
           name = "enum";
           payload = { inherit values; };
@@ -709,7 +715,7 @@ let
         isStringLike x
         && (absolute == null || isAbsolute == absolute)
         && (inStore == null || inside == inStore);
-      merge = mergeEqualOption;
+      merge = plainly mergeEqualOption;
       functor = defaultFunctor "path" // {
         type = pathWith;
         payload = { inherit inStore absolute; };

@@ -134,7 +134,7 @@ let
   };
   badDisk = entry: entry.driveConfig.driveExtraOpts != { } || removeAttrs entry.driveConfig.deviceExtraOpts [ "serial" ] != { };
 
-  desktop = config.services.xserver.desktopManager.gnome.enable or false || config.services.desktopManager.gnome.enable or false;
+  desktop = config.services.desktopManager.gnome.enable or config.services.xserver.desktopManager.gnome.enable or false;
 in
 {
   imports = [ ./guest-networking-options.nix ];
