@@ -65,6 +65,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{:?}", images.kernel()?);
         }
         "initrd" => println!("{:?}", images.initrd(&std::fs::read(&names[0])?)?),
+        "system" => println!(
+            "{:?}",
+            images.tree_to_erofs(&names[0], &[(names[1].clone().into(), "".into())], &[])?
+        ),
+        "all" => {
+            let names = names.iter().cloned().collect();
+            let layer = images.packages(&names)?;
+            let base = images.base()?;
+            println!("{:?} {:?} {:?}", base.image, layer.image, images.kernel()?);
+        }
         "packages" => {
             let layer = images.packages(&names.iter().cloned().collect())?;
             println!("{layer:?}\n{:?}", layer.packages()?);

@@ -13,7 +13,7 @@ for path in /etc/*; do
         esac
     fi
 done
-rsync -a --include='*/' --exclude='*' --exclude=lib/dpkg --exclude=lib/apt --exclude=cache/apt \
-    --exclude=lib/dpkg/ /var/ /mnt/machine/var/
+# Two links of Debian's, /var/run and /var/lock, are part of what everybody expects.
+rsync -a --include='*/' --include=/run --include=/lock --exclude='*' /var/ /mnt/machine/var/
 rm -rf /mnt/machine/var/lib/dpkg /mnt/machine/var/lib/apt /mnt/machine/var/cache/apt /mnt/machine/var/lib/pam \
-    /mnt/machine/var/lib/systemd /mnt/machine/var/cache/debconf /mnt/machine/var/lib/ucf
+    /mnt/machine/var/cache/debconf /mnt/machine/var/lib/ucf

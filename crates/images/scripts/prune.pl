@@ -41,7 +41,10 @@ for my $name (entries('etc')) {
     system('mkdir', '-p', $aside) == 0 or die "mkdir failed\n";
     system('mv', '-T', '--', "etc/$name", "$aside/$name") == 0 or die "mv etc/$name failed\n";
 }
-remove(glob("$aside/ssh/ssh_host_*"), glob("$aside/ssl/private/ssl-cert-snakeoil.key"));
+# Nothing secret that all machines would share.
+remove(grep { -e } glob("$aside/ssh/ssh_host_*"), 'etc/ssl/private/ssl-cert-snakeoil.key',
+    'etc/ssl/certs/ssl-cert-snakeoil.pem');
+for my $link (glob('etc/ssl/certs/*')) { remove($link) if -l $link && readlink($link) =~ /snakeoil/ }
 
 # /var: only directories that packages own.
 sub prune_var {
@@ -50,6 +53,7 @@ sub prune_var {
     for my $name (entries($path)) {
         my $child = "$path/$name";
         if (-d $child && !-l $child) { $keep = 1 if prune_var($child) }
+        elsif (-l $child && $owned{"/$child"}) { $keep = 1 }
         else { remove($child) }
     }
     if (!$keep) { rmdir($path) or die "$path: $!\n" }

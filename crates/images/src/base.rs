@@ -1,7 +1,7 @@
 //! The base: the lowest layer of every machine, and the file system in which packages are
 //! installed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -154,8 +154,8 @@ impl BaseTree {
 }
 
 impl Images {
-    /// The unpacked and configured base.
-    pub fn base_tree(&self) -> Result<BaseTree> {
+    /// What the base is made of, the kernel apart, and its key in the cache.
+    fn base_recipe(&self) -> Result<(Closure, Closure, String)> {
         let snapshot = self.snapshot();
         let closure = close(snapshot, PACKAGES, &[])?;
         let mut left_out: Vec<&str> = closure.keys().map(String::as_str).collect();
@@ -170,12 +170,42 @@ impl Images {
         parts.extend(ETC_KEPT);
         parts.extend(versions.iter().map(String::as_str));
         let key = key("base", &parts);
+        Ok((closure, kernel, key))
+    }
+
+    /// The unpacked and configured base.
+    pub fn base_tree(&self) -> Result<BaseTree> {
+        let (closure, kernel, key) = self.base_recipe()?;
         let entry = self
             .cache()
             .make(Bucket::Trees, &key, "make the base", |entry| {
                 self.make_base(entry, closure, kernel)
             })?;
         Ok(BaseTree { key, entry })
+    }
+
+    /// Whether the base is in the cache.
+    pub(crate) fn has_base(&self) -> Result<bool> {
+        let (_, _, key) = self.base_recipe()?;
+        Ok(self.cache().path(Bucket::Trees, &key).is_dir())
+    }
+
+    /// Downloads what some packages most likely need besides the base.
+    pub(crate) fn prefetch(&self, names: &BTreeSet<String>) -> Result<()> {
+        let (base, _, _) = self.base_recipe()?;
+        let base: Vec<&str> = base.keys().map(String::as_str).collect();
+        let names: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !base.contains(name))
+            .collect();
+        let wanted = close(self.snapshot(), &names, &base)?
+            .values()
+            .map(|package| self.archive().wanted(package))
+            .collect::<snowglobe_archive::Result<Vec<_>>>()?;
+        self.archive()
+            .downloads()
+            .get_each(&wanted, |_, _| Ok::<_, crate::Error>(()))
     }
 
     fn make_base(&self, entry: &Path, closure: Closure, kernel: Closure) -> Result<()> {

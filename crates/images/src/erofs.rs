@@ -159,7 +159,7 @@ impl Images {
             let mut command = step::command(&sandbox, "/usr/bin/mkfs.erofs");
             command
                 .args(OPTIONS)
-                .args(["--tar=f", &format!("/mnt/out/{IMAGE}"), "/dev/stdin"]);
+                .args(["--tar=f", &format!("/mnt/out/{IMAGE}")]);
             let (read, write) = std::io::pipe()?;
             command.stdin(read);
             let result = std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fs_err as fs;
-use snowglobe_archive::{Package, close};
+use snowglobe_archive::Package;
 use snowglobe_sandbox::{Access, Sandbox};
 
 use crate::base::{OWNERS, install_sandbox, write_policy};
@@ -198,11 +198,17 @@ impl Images {
     /// The layer of some Debian packages over the base, with everything that they depend on. apt's
     /// recommendations are not followed.
     pub fn packages(&self, names: &BTreeSet<String>) -> Result<PackageLayer> {
-        let base = self.base_tree()?;
-        // Unknown names are reported before anything is done, all errors alike.
+        // Unknown names are reported before anything is done.
         for name in names {
             self.snapshot().require(name)?;
         }
+        let base = std::thread::scope(|scope| {
+            // What must be downloaded most likely, while the base is made.
+            if !self.has_base()? {
+                scope.spawn(|| self.prefetch(names));
+            }
+            self.base_tree()
+        })?;
         let mut parts = vec![RECIPE, PRUNE, OWNERS, self.snapshot().id(), &base.key];
         parts.extend(ETC_KEPT);
         parts.extend(names.iter().map(String::as_str));
@@ -295,29 +301,20 @@ impl Images {
             format!("deb [trusted=yes] file:{REPOSITORY} ./\n"),
         )?;
 
-        // Most likely these, so that downloading need not wait for apt.
-        let guess = names.iter().map(String::as_str).collect::<Vec<_>>();
-        let present: Vec<String> = self.base_names(base)?.into_iter().collect();
-        let present: Vec<&str> = present.iter().map(String::as_str).collect();
-        let prefetch = || -> Result<()> {
-            let wanted = close(self.snapshot(), &guess, &present)?
-                .values()
-                .map(|package| self.archive().wanted(package))
-                .collect::<snowglobe_archive::Result<Vec<_>>>()?;
-            self.archive()
-                .downloads()
-                .get_each(&wanted, |_, _| Ok::<_, Error>(()))
-        };
+        let list = names
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
         let ask = || {
             let _step = self.step("choose packages");
-            let list = guess.join(" ");
             let script = format!(
                 "apt-get update {APT} >&2; apt-get install {APT} --print-uris {list} | grep \"^'\" || :"
             );
             step::shell(sandbox, "choose packages", &script, SOLVE_LIMIT)
         };
         let answer = std::thread::scope(|scope| {
-            let prefetch = scope.spawn(prefetch);
+            let prefetch = scope.spawn(|| self.prefetch(names));
             let answer = ask();
             // A wrong guess is no error; what is really missing is downloaded again.
             drop(prefetch.join());
@@ -341,8 +338,8 @@ impl Images {
             packages.push((*package).clone());
         }
         // Nothing to do is an answer, but for names that the base does not have an error.
-        if packages.is_empty() && names.iter().any(|name| !present.contains(&name.as_str())) {
-            let check = format!("apt-get install {APT} -s {}", guess.join(" "));
+        if packages.is_empty() && !names.is_subset(&crate::packages::names(&base.lists())?) {
+            let check = format!("apt-get install {APT} -s {}", list);
             step::shell(sandbox, "choose packages", &check, SOLVE_LIMIT)
                 .map_err(|error| unsolvable(error, names))?;
         }
@@ -432,10 +429,6 @@ impl Images {
             crate::remove::remove_tree(&path)?;
         }
         Ok(())
-    }
-
-    fn base_names(&self, base: &BaseTree) -> Result<BTreeSet<String>> {
-        names(&base.lists())
     }
 }
 
