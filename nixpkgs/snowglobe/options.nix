@@ -1,0 +1,98 @@
+# Every option as data, or as the text of docs/options.md.
+#
+#     snowglobe eval nixpkgs/snowglobe/options.nix -A markdown
+let
+  lib = import ../lib;
+  pkgs = import ../. { system = "x86_64-linux"; config = { }; overlays = [ ]; };
+
+  test = (import ../nixos/lib { }).evalTest {
+    name = "documentation";
+    hostPkgs = pkgs;
+    node.pkgs = pkgs;
+    nodes.machine = { };
+    testScript = "";
+  };
+  # The options of a machine of a test, which are all there are.
+  machine = lib.modules.evalPreloaded {
+    preloaded = lib.modules.joinPreloaded (import ../nixos/lib/base-modules.nix) (lib.modules.preload [
+      ../nixos/modules/virtualisation/qemu-vm.nix
+      ../nixos/modules/testing/test-instrumentation.nix
+      ../nixos/modules/testing/test-base.nix
+      test.config.extraBaseModules
+      ({ config, pkgs, ... }@args: {
+        _module.args = {
+          name = "‹name›";
+          nodes = { };
+          utils = import ../nixos/lib/utils.nix { inherit lib; inherit (args) config pkgs; };
+        };
+        virtualisation.test.nodeName = "machine";
+        nixpkgs.pkgs = pkgs';
+      })
+    ]);
+    specialArgs = { modulesPath = toString ../nixos/modules; };
+    class = "nixos";
+  };
+  pkgs' = pkgs;
+
+  # A default can need what the documentation does not have; then there is none to show.
+  shown = value:
+    let result = builtins.tryEval (builtins.deepSeq (text value) (text value)); in
+    if result.success then result.value else null;
+  text = value:
+    let whole = value.text or (toString value); in
+    if builtins.stringLength whole > 300 then "${builtins.substring 0 300 whole}…" else whole;
+
+  root = toString ../.;
+  relative = file: lib.removePrefix "${root}/" (toString file);
+
+  describe = option: {
+    inherit (option) name type readOnly;
+    description = if option.description == null then "" else option.description;
+    # Packages are shown by their names only, and looking at one may be an error that nothing catches.
+    default = if option ? default && !(lib.hasInfix "package" option.type) then shown option.default else null;
+    example = if option ? example then shown option.example else null;
+    declaredIn = lib.unique (map relative option.declarations);
+  };
+
+  list = options: map describe
+    (lib.filter (option: option.visible && !option.internal && lib.head option.loc != "_module")
+      (lib.optionAttrSetToDocList options));
+
+  # Options of the testing framework whose types are whole configurations would repeat all others.
+  flat = options: removeAttrs options [ "nodes" "interactive" ] // lib.mapAttrs
+    (_: option: option // { type = option.type // { getSubOptions = _: { }; }; })
+    { inherit (options) nodes interactive; };
+
+  # -- Markdown ---------------------------------------------------------------------------------
+
+  oneLine = value: lib.replaceStrings [ "\n" ] [ " " ] value;
+  code = value: "`${lib.replaceStrings [ "`" ] [ "'" ] (oneLine value)}`";
+  entry = option: ''
+    ### ${code option.name}
+
+    ${lib.trim option.description}
+
+    Type: ${oneLine option.type}.${lib.optionalString (option.default != null) " Default: ${code option.default}."}${lib.optionalString (option.example != null) " Example: ${code option.example}."}${lib.optionalString option.readOnly " Read-only."}
+  '';
+  section = title: options: "## ${title}\n\n${lib.concatMapStringsSep "\n" entry options}";
+  grouped = lib.groupBy (option: builtins.head (lib.splitString "." option.name)) nixos;
+
+  nixos = list machine.options;
+  testing = list (flat test.options);
+in
+{
+  inherit nixos testing;
+  count = { nixos = builtins.length nixos; testing = builtins.length testing; };
+  # Options without a description, for whoever reviews them.
+  undescribed = map (option: option.name) (lib.filter (option: option.description == "") (nixos ++ testing));
+  markdown = ''
+    # Options
+
+    Every option that a machine's configuration and a test can set, generated from the modules
+    (`nixpkgs/snowglobe/options.nix`). What is not here is not supported, and setting it is an error
+    that names it.
+
+    ${section "Tests" testing}
+    ${lib.concatStringsSep "\n" (lib.mapAttrsToList (root: section "${root}.*") grouped)}
+  '';
+}
