@@ -9,6 +9,8 @@ let
 
   lines = lib.concatMapStrings (line: "${line}\n");
 
+  # One call of `ip` for all. It tells the family of a route by its addresses; options such as -6
+  # cannot stand in a batch.
   batch = name: commands: "${ip} -force -batch ${pkgs.writeText "network-${lib.strings.sanitizeDerivationName name}" (lines commands)}";
 
   # What is made rather than found, each by a service NAME-netdev.
@@ -181,18 +183,18 @@ let
     };
 
   route =
-    interface: family: route:
+    interface: route:
     let
       network = "${route.address}/${toString route.prefixLength}";
       kind = lib.optionalString (route.type != null) "${route.type} ";
     in
-    "-${family} route replace ${kind}${network}${option "via" route.via}"
+    "route replace ${kind}${network}${option "via" route.via}"
     + lib.concatStrings (lib.mapAttrsToList (key: value: " ${key} ${value}") route.options)
     + " dev ${interface.name} proto static";
 
   bare =
-    interface: family: kind:
-    "-${family} route delete ${kind.address}/${toString kind.prefixLength} dev ${interface.name}";
+    interface: kind:
+    "route delete ${kind.address}/${toString kind.prefixLength} dev ${interface.name}";
 
   fullAddress = address: "${address.address}/${toString address.prefixLength}";
 
@@ -206,13 +208,13 @@ let
     ++ lib.optional (interface.mtu != null) "link set dev ${interface.name} mtu ${toString interface.mtu}"
     ++ lib.optional (!slave) "link set dev ${interface.name} up"
     ++ map (address: "address replace ${fullAddress address} dev ${interface.name}") all
-    ++ map (route interface "4") interface.ipv4.routes
-    ++ lib.optionals cfg.enableIPv6 (map (route interface "6") interface.ipv6.routes);
+    ++ map (route interface) interface.ipv4.routes
+    ++ lib.optionals cfg.enableIPv6 (map (route interface) interface.ipv6.routes);
 
   removal =
     interface:
-    map (bare interface "4") interface.ipv4.routes
-    ++ lib.optionals cfg.enableIPv6 (map (bare interface "6") interface.ipv6.routes)
+    map (bare interface) interface.ipv4.routes
+    ++ lib.optionals cfg.enableIPv6 (map (bare interface) interface.ipv6.routes)
     ++ map (address: "address delete ${fullAddress address} dev ${interface.name}") (
       interface.ipv4.addresses ++ lib.optionals cfg.enableIPv6 interface.ipv6.addresses
     );
@@ -241,9 +243,9 @@ let
       device = option "dev" gateway.interface;
     in
     # A router outside all networks of its interface has to be reached by a route of its own.
-    lib.optional (gateway.interface != null) "-${family} route replace ${gateway.address}${device} proto static"
+    lib.optional (gateway.interface != null) "route replace ${gateway.address}${device} proto static"
     ++ [
-      "-${family} route replace default${option "metric" gateway.metric} via ${gateway.address}${device}${option "src" gateway.source}${
+      "route replace default${option "metric" gateway.metric} via ${gateway.address}${device}${option "src" gateway.source}${
         lib.optionalString (family == "4") (option "window" cfg.defaultGatewayWindowSize)
       } proto static"
     ];
