@@ -37,10 +37,12 @@
 //! the host's.
 
 mod builtins;
+pub mod conformance;
 mod error;
 mod eval;
 mod hint;
 pub mod host;
+pub mod instantiate;
 mod ir;
 mod local;
 mod path;

@@ -85,6 +85,9 @@ impl LocalHost {
 }
 
 fn failed(what: &str, path: &Path, error: std::io::Error) -> HostError {
+    // The number of the error tells a person nothing that its text does not.
+    let error = error.to_string();
+    let error = error.split(" (os error").next().unwrap_or_default();
     HostError::new(format!("{what} '{}': {error}", path.display()))
 }
 

@@ -221,7 +221,7 @@ pub fn pretty<'a>(ev: &Evaluator<'a>, value: Value<'a>, limits: Limits) -> Strin
         limits,
         seen: HashSet::default(),
         out: String::new(),
-        items: 0,
+        shown: [0; 2],
     };
     printer.value(value, 0);
     printer.out
@@ -232,7 +232,8 @@ struct Pretty<'e, 'a> {
     limits: Limits,
     seen: HashSet<usize, FxBuildHasher>,
     out: String,
-    items: usize,
+    /// Elements and attributes so far.
+    shown: [usize; 2],
 }
 
 impl<'a> Pretty<'_, 'a> {
@@ -319,12 +320,12 @@ impl<'a> Pretty<'_, 'a> {
         self.out.push('[');
         for (index, slot) in items.iter().enumerate() {
             self.line(depth + 1);
-            if self.items >= self.limits.items {
+            if self.shown[0] >= self.limits.items {
                 self.elide(items.len() - index, "item");
                 break;
             }
-            self.items += 1;
             self.value(crate::value::share(slot), depth + 1);
+            self.shown[0] += 1;
         }
         self.line(depth);
         self.out.push(']');
@@ -357,17 +358,17 @@ impl<'a> Pretty<'_, 'a> {
         for (count, &index) in order.iter().enumerate() {
             let index = index as usize;
             self.line(depth + 1);
-            if self.items >= self.limits.items {
+            if self.shown[1] >= self.limits.items {
                 self.elide(order.len() - count, "attribute");
                 break;
             }
-            self.items += 1;
             let mut name = Vec::new();
             attribute_name(&mut name, self.ev.symbols.text(attrs.shape.names[index]));
             self.out.push_str(&String::from_utf8_lossy(&name));
             self.out.push_str(" = ");
             self.value(crate::value::share(&attrs.slots[index]), depth + 1);
             self.out.push(';');
+            self.shown[1] += 1;
         }
         self.line(depth);
         self.out.push('}');

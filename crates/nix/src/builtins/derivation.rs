@@ -68,7 +68,7 @@ impl<'e, 'a> Builder<'e, 'a> {
         paths::check_name(&name).map_err(|message| {
             ev.fail(
                 pos,
-                format!("invalid derivation name: {message}. Please pass a different 'name'"),
+                format!("invalid derivation name: {message}. Please pass a different 'name'."),
             )
         })?;
         if name.ends_with(".drv") {

@@ -21,7 +21,10 @@ pub const ALL: &[Builtin] = &[
     Builtin::new("fetchTarball", 1, 0b1, |ev, args, pos| {
         fetch(ev, args[0], true, pos)
     }),
-    Builtin::new("fetchTree", 1, 0, |ev, _, pos| {
+    Builtin::new("fetchTree", 1, 0b1, |ev, args, pos| {
+        if let Value::Attrs(_) = args[0] {
+            super::flakes::attributes(ev, args[0], "fetchTree", pos)?;
+        }
         unsupported(ev, "fetchTree", pos)
     }),
     Builtin::new("fetchurl", 1, 0b1, |ev, args, pos| {
@@ -71,6 +74,11 @@ fn fetch<'a>(ev: &Evaluator<'a>, argument: Value<'a>, unpack: bool, pos: Pos) ->
     let Some(url) = url else {
         return Err(ev.fail(pos, "'url' argument required"));
     };
+    let named = match (argument, &name) {
+        (_, Some(_)) => Named::Name,
+        (Value::Attrs(_), None) => Named::Set,
+        _ => Named::Url,
+    };
     let name = name.unwrap_or_else(|| {
         if unpack {
             "source".to_owned()
@@ -87,6 +95,7 @@ fn fetch<'a>(ev: &Evaluator<'a>, argument: Value<'a>, unpack: bool, pos: Pos) ->
                 .1,
         ),
     };
+    check_name(ev, &name, &url, named, who, pos)?;
     let request = Fetch {
         url,
         name,
@@ -102,4 +111,35 @@ fn fetch<'a>(ev: &Evaluator<'a>, argument: Value<'a>, unpack: bool, pos: Pos) ->
         None => &[],
     };
     Ok(ev.text_with(fetched.path.as_bytes(), context))
+}
+
+/// Where the name of what is fetched comes from.
+#[derive(Clone, Copy)]
+enum Named {
+    Url,
+    Set,
+    Name,
+}
+
+fn check_name(
+    ev: &Evaluator<'_>,
+    name: &str,
+    url: &str,
+    named: Named,
+    who: &str,
+    pos: Pos,
+) -> Result<(), crate::error::Fault> {
+    paths::check_name(name).map_err(|message| {
+        let advice = match named {
+            Named::Url => format!("Please pass an attribute set with 'url' and 'name' attributes to '{who}'"),
+            Named::Set => format!("Please add a valid 'name' attribute to the argument for '{who}'"),
+            Named::Name => format!("Please change the value for the 'name' attribute passed to '{who}'"),
+        };
+        ev.fail(
+            pos,
+            format!(
+                "invalid store path name when fetching URL '{url}': {message}. {advice}, so that it can create a valid store path."
+            ),
+        )
+    })
 }

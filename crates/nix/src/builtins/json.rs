@@ -139,7 +139,7 @@ impl<'a> Writer<'_, 'a> {
             let at = error.valid_up_to();
             let byte = bytes[at];
             let message = format!(
-                "JSON serialization error: [json.exception.type_error.316] invalid UTF-8 byte at index {at}: 0x{byte:02X}"
+                "[json.exception.type_error.316] invalid UTF-8 byte at index {at}: 0x{byte:02X}"
             );
             return Err(self.ev.fail(pos, message));
         }
@@ -416,6 +416,7 @@ impl<'a> Reader<'_, 'a> {
                         None => &self.text[start..end],
                         Some(owned) => self.ev.arena.alloc_slice_copy(&owned),
                     };
+                    self.ev.refuse_nul(bytes, self.pos)?;
                     if std::str::from_utf8(bytes).is_err() {
                         return Err(self
                             .ev

@@ -6,6 +6,7 @@ mod control;
 mod derivation;
 mod fetch;
 mod files;
+mod flakes;
 mod growing;
 mod hashes;
 mod json;
@@ -158,7 +159,12 @@ pub(crate) fn globals<'a>(evaluator: &Evaluator<'a>) -> Map<Symbol, Value<'a>> {
         };
         globals.insert(global, value);
     };
-    for builtin in tables.into_iter().flatten() {
+    let flakes: &[Builtin] = if evaluator.options.flakes {
+        flakes::ALL
+    } else {
+        &[]
+    };
+    for builtin in tables.into_iter().chain([flakes]).flatten() {
         add(
             builtin.name,
             evaluator.primop_value(Primop {

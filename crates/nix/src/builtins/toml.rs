@@ -20,7 +20,10 @@ fn from_toml<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
 
 fn convert<'a>(ev: &Evaluator<'a>, value: &toml::Value, pos: Pos) -> Result<Value<'a>, Fault> {
     Ok(match value {
-        toml::Value::String(text) => ev.text(text.as_bytes()),
+        toml::Value::String(text) => {
+            refuse_nul(ev, text, pos)?;
+            ev.text(text.as_bytes())
+        }
         toml::Value::Integer(number) => Value::Int(*number),
         toml::Value::Float(number) => Value::Float(*number),
         toml::Value::Boolean(value) => Value::Bool(*value),
@@ -34,6 +37,7 @@ fn convert<'a>(ev: &Evaluator<'a>, value: &toml::Value, pos: Pos) -> Result<Valu
         toml::Value::Table(table) => {
             let mut builder = AttrsBuilder::with_capacity(table.len());
             for (name, item) in table {
+                refuse_nul(ev, name, pos)?;
                 builder.push(
                     ev.symbols.intern(name.as_bytes()),
                     Pos::NONE,
@@ -50,4 +54,9 @@ fn convert<'a>(ev: &Evaluator<'a>, value: &toml::Value, pos: Pos) -> Result<Valu
             return Err(ev.fail(pos, "while parsing TOML: Dates and times are not supported"));
         }
     })
+}
+
+fn refuse_nul(ev: &Evaluator<'_>, text: &str, pos: Pos) -> Result<(), Fault> {
+    ev.refuse_nul(text.as_bytes(), pos)
+        .map_err(|fault| ev.fail(pos, format!("while parsing TOML: error: {}", fault.message)))
 }

@@ -273,6 +273,18 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Strings of the language have no zero bytes.
+    pub(crate) fn refuse_nul(&self, bytes: &[u8], pos: Pos) -> Result<(), Fault> {
+        if bytes.contains(&0) {
+            let shown = String::from_utf8_lossy(bytes).replace('\0', "␀");
+            let message = format!(
+                "input string '{shown}' cannot be represented as Nix string because it contains null bytes"
+            );
+            return Err(self.fail(pos, message));
+        }
+        Ok(())
+    }
+
     /// A value as an absolute path in normal form, with the context of the string it was.
     pub(crate) fn as_path(
         &self,

@@ -11,7 +11,7 @@ use crate::ir::Expr;
 use crate::path;
 use crate::source::{Origin, Pos};
 use crate::symbol::Symbol;
-use crate::syntax::{Globals, LowerOptions, lower};
+use crate::syntax::{Globals, LowerOptions, lower, raw};
 use crate::value::{Context, Env, Slot, Value};
 
 /// Links followed before giving up.
@@ -182,20 +182,9 @@ impl<'a> Evaluator<'a> {
     ) -> Result<&'a Expr<'a>, Fault> {
         let text = match std::str::from_utf8(text) {
             Ok(text) => std::borrow::Cow::Borrowed(text),
-            Err(error) => {
-                let valid = String::from_utf8_lossy(text);
-                let (_, start, _) = self
-                    .sources
-                    .add(origin, &valid)
-                    .map_err(|error| self.fail(Pos::NONE, error.to_string()))?;
-                let pos = Pos(start + error.valid_up_to() as u32);
-                return Err(FaultData::new(
-                    Kind::Syntax,
-                    pos,
-                    "syntax error, unexpected byte that is not valid UTF-8",
-                ));
-            }
+            Err(_) => raw::encode(text).into(),
         };
+        let raw_bytes = matches!(text, std::borrow::Cow::Owned(_));
         let text = if text.contains('\r') {
             text.replace("\r\n", "\n").replace('\r', "\n").into()
         } else {
@@ -205,7 +194,7 @@ impl<'a> Evaluator<'a> {
             .sources
             .add(origin, &text)
             .map_err(|error| self.fail(Pos::NONE, error.to_string()))?;
-        self.lower(text, start, base, scope, self)
+        self.lower(text, start, raw_bytes, base, scope, self)
             .map_err(|mut fault| {
                 fault.message = self.fill_positions(&fault.message);
                 for (_, message) in &mut fault.also {
@@ -219,6 +208,7 @@ impl<'a> Evaluator<'a> {
         &self,
         text: &str,
         start: u32,
+        raw_bytes: bool,
         base: &[u8],
         scope: Option<Vec<(Symbol, u32)>>,
         globals: &dyn Globals<'a>,
@@ -232,6 +222,7 @@ impl<'a> Evaluator<'a> {
             base,
             home: home.as_deref().map(str::as_bytes),
             pipe_operators: self.options.pipe_operators,
+            raw_bytes,
             start,
             scope,
         };
@@ -244,7 +235,7 @@ impl<'a> Evaluator<'a> {
             .sources
             .add(Origin::Text(name.to_owned()), text)
             .map_err(|error| self.fail(Pos::NONE, error.to_string()))
-            .and_then(|(text, start, _)| self.lower(text, start, b"/", None, globals))
+            .and_then(|(text, start, _)| self.lower(text, start, false, b"/", None, globals))
             .and_then(|expr| self.eval(expr, self.empty_env()));
         match value {
             Ok(value) => value,

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use bumpalo::Bump;
 
+use super::raw;
 use super::scope::{Resolved, Scopes};
 use super::strings::{Piece, split_indented, strip_indentation, unescape};
 use super::tree::{Element, Kind, Node, Token, parse};
@@ -38,6 +39,8 @@ pub struct LowerOptions<'l, 'a> {
     pub home: Option<&'l [u8]>,
     /// Whether `|>` and `<|` are allowed.
     pub pipe_operators: bool,
+    /// Whether the text was made by [`raw::encode`].
+    pub raw_bytes: bool,
     /// [`Pos`] of the first byte.
     pub start: u32,
     /// Names of the scope around the whole text, each with its slot, if it is to run in one.
@@ -109,7 +112,11 @@ impl<'l, 'a> Lowerer<'l, 'a> {
     }
 
     pub(super) fn text(&self, bytes: &[u8]) -> Value<'a> {
-        let bytes = self.options.arena.alloc_slice_copy(bytes);
+        let bytes = if self.options.raw_bytes {
+            self.options.arena.alloc_slice_copy(&raw::decode(bytes))
+        } else {
+            self.options.arena.alloc_slice_copy(bytes)
+        };
         Value::Text(self.options.arena.alloc(Text {
             bytes,
             context: &[],
@@ -311,6 +318,17 @@ impl<'l, 'a> Lowerer<'l, 'a> {
 
     fn string(&mut self, node: Node) -> Expr<'a> {
         let pieces = self.string_pieces(node);
+        for piece in &pieces {
+            if let Piece::Text { text, .. } = piece
+                && text.contains('\0')
+            {
+                let shown = text.replace('\0', "␀");
+                let message = format!(
+                    "input string '{shown}' cannot be represented as Nix string because it contains null bytes"
+                );
+                self.error(node.start, node.len(), message);
+            }
+        }
         match pieces.as_slice() {
             [] => Expr::Const(self.text(b"")),
             [Piece::Text { text, .. }] => Expr::Const(self.text(text.as_bytes())),

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod lower;
+pub mod raw;
 mod scope;
 mod strings;
 mod tree;

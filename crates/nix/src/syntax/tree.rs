@@ -159,6 +159,21 @@ fn describe(error: &ParseError, text: &str) -> (u32, u32, String) {
                 ),
             )
         }
+        ParseError::UnexpectedWanted(Kind::TOKEN_ERROR, place, wanted)
+            if u32::from(place.end()) == end && wanted.contains(&Kind::TOKEN_STRING_END) =>
+        {
+            (
+                end,
+                1,
+                "syntax error, unexpected end of file, expecting '\"'".to_owned(),
+            )
+        }
+        ParseError::UnexpectedWanted(Kind::TOKEN_ERROR, place, _)
+            if is_slashed_path(text, *place) =>
+        {
+            let (start, len) = range(place);
+            (start, len, "path has a trailing slash".to_owned())
+        }
         ParseError::UnexpectedWanted(kind, place, wanted) => {
             let (start, len) = range(place);
             (
@@ -200,6 +215,17 @@ fn describe(error: &ParseError, text: &str) -> (u32, u32, String) {
         ),
         _ => (end, 1, format!("syntax error: {error}")),
     }
+}
+
+/// Whether an error is a path that ends with a slash.
+fn is_slashed_path(text: &str, place: rnix::TextRange) -> bool {
+    let start = usize::from(place.start());
+    let word = text
+        .get(start..)
+        .and_then(|rest| rest.split(|c: char| c.is_whitespace() || c == ';').next());
+    word.is_some_and(|word| {
+        word.len() > 1 && word.ends_with('/') && word.trim_end_matches('/').contains('/')
+    })
 }
 
 fn expecting(wanted: &[Kind]) -> String {
