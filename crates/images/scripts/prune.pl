@@ -41,8 +41,17 @@ for my $name (entries('etc')) {
     system('mkdir', '-p', $aside) == 0 or die "mkdir failed\n";
     system('mv', '-T', '--', "etc/$name", "$aside/$name") == 0 or die "mv etc/$name failed\n";
 }
-# Nothing secret that all machines would share.
-remove(grep { -e } glob("$aside/ssh/ssh_host_*"), 'etc/ssl/private/ssl-cert-snakeoil.key',
+# Nothing that scripts have made up, such as keys: all machines would share it.
+sub prune_aside {
+    my ($path) = @_;
+    for my $name (entries("$aside/$path")) {
+        my $child = $path eq '' ? $name : "$path/$name";
+        if (-d "$aside/$child" && !-l "$aside/$child") { prune_aside($child) }
+        elsif (!$owned{"/etc/$child"}) { remove("$aside/$child") }
+    }
+}
+prune_aside('') if -d $aside;
+remove(grep { -e } 'etc/ssl/private/ssl-cert-snakeoil.key',
     'etc/ssl/certs/ssl-cert-snakeoil.pem');
 for my $link (glob('etc/ssl/certs/*')) { remove($link) if -l $link && readlink($link) =~ /snakeoil/ }
 
@@ -67,13 +76,14 @@ for my $name (entries('.')) {
 }
 remove(grep { -e } 'usr/sbin/policy-rc.d', glob('usr/lib/python3/dist-packages/__pycache__/apport*'));
 
-# What overlayfs notes for itself, except that a directory hides the one below it.
+# What overlayfs notes for itself, except that a directory hides the one below it, of the base,
+# which is the root here.
 open(my $find, '-|', 'getfattr', '-R', '-h', '-P', '--absolute-names', '-m', '^user\.overlay\.', '.') or die;
 my ($path, %strip);
 while (<$find>) {
     chomp;
     if (/^# file: (.*)/) { $path = $1; $path =~ s/\\(\d{3})/chr(oct($1))/ge }
-    elsif (/^(user\.overlay\.\w+)/ && $1 ne 'user.overlay.opaque') { push @{$strip{$1}}, $path }
+    elsif (/^(user\.overlay\.\w+)/ && !($1 eq 'user.overlay.opaque' && -d "/$path")) { push @{$strip{$1}}, $path }
 }
 close($find);
 for my $attribute (keys %strip) {

@@ -202,32 +202,27 @@ impl Images {
         for name in names {
             self.snapshot().require(name)?;
         }
-        let base = std::thread::scope(|scope| {
-            // What must be downloaded most likely, while the base is made.
+        let (base, key, entry, tools) = std::thread::scope(|scope| {
+            // The tools, and what must be downloaded most likely, come while the base is made.
+            let tools = scope.spawn(|| self.tools(&[]));
             if !self.has_base()? {
                 scope.spawn(|| self.prefetch(names));
             }
-            self.base_tree()
-        })?;
-        let mut parts = vec![RECIPE, PRUNE, OWNERS, self.snapshot().id(), &base.key];
-        parts.extend(ETC_KEPT);
-        parts.extend(names.iter().map(String::as_str));
-        let key = key("packages", &parts);
-        let (entry, tools) = std::thread::scope(|scope| {
-            let tools = scope.spawn(|| self.tools(&[]));
+            let base = self.base_tree()?;
+            let mut parts = vec![RECIPE, PRUNE, OWNERS, self.snapshot().id(), &base.key];
+            parts.extend(ETC_KEPT);
+            parts.extend(names.iter().map(String::as_str));
+            let key = key("packages", &parts);
             let entry = self
                 .cache()
                 .make(Bucket::Trees, &key, "install packages", |entry| {
                     self.install(&base, names, entry)
-                });
-            (
-                entry,
-                tools
-                    .join()
-                    .unwrap_or_else(|p| std::panic::resume_unwind(p)),
-            )
-        });
-        let (entry, tools) = (entry?, tools?);
+                })?;
+            let tools = tools
+                .join()
+                .unwrap_or_else(|p| std::panic::resume_unwind(p))?;
+            Ok::<_, Error>((base, key, entry, tools))
+        })?;
         let tree = entry.join("tree");
         let image = self.image(&key, IMAGE, "write the image of the packages", |entry| {
             self.write_erofs(&tools, &tree, &[], entry)
