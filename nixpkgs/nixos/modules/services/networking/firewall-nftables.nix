@@ -47,10 +47,27 @@ let
   list = items: "{ ${lib.concatStringsSep ", " items} }";
   on = interface: lib.optionalString (interface != "default") "iifname ${interface} ";
   rangeText = range: "${toString range.from}-${toString range.to}";
+
+  # nft refuses sets whose intervals overlap.
+  disjoint = ranges:
+    lib.foldl (
+      merged: range:
+      let
+        last = lib.last merged;
+      in
+      if merged != [ ] && range.from <= last.to + 1 then
+        lib.init merged ++ [ { inherit (last) from; to = lib.max last.to range.to; } ]
+      else
+        merged ++ [ range ]
+    ) [ ] (lib.sort (a: b: a.from < b.from) ranges);
+
   openPorts = protocol: interface: open:
     let
       upper = lib.toUpper protocol;
-      all = map toString open."allowed${upper}Ports" ++ map rangeText open."allowed${upper}PortRanges";
+      single = map (port: { from = port; to = port; }) open."allowed${upper}Ports";
+      all = map (range: if range.from == range.to then toString range.from else rangeText range) (
+        disjoint (single ++ open."allowed${upper}PortRanges")
+      );
     in
     lib.optionalString (all != [ ]) "${on interface}${protocol} dport ${list all} accept\n";
 
@@ -185,7 +202,14 @@ in
               reject
             ''}
           }
+          set temp-ports {
+            comment "Ports that nixos-firewall-tool opened"
+            type inet_proto . inet_service
+            flags interval
+            auto-merge
+          }
           chain input-allow {
+            meta l4proto . th dport @temp-ports accept
             ${lib.concatStrings (lib.mapAttrsToList (openPorts "tcp") firewall.allInterfaces)}
             ${lib.concatStrings (lib.mapAttrsToList (openPorts "udp") firewall.allInterfaces)}
             ${lib.optionalString firewall.allowPing "icmp type echo-request ${

@@ -41,6 +41,39 @@ let
     inherit default description;
   };
 
+  # Opens ports until the firewall is loaded again.
+  tool = pkgs.writeShellScriptBin "nixos-firewall-tool" (
+    ''
+      set -eu
+      usage() {
+        echo "usage: nixos-firewall-tool open tcp|udp PORT | show | reset" >&2
+        exit 1
+      }
+      case "''${1-}" in
+        open)
+          [ $# = 3 ] || usage
+          case "$2" in tcp | udp) ;; *) usage ;; esac
+    ''
+    + (
+      if cfg.backend == "nftables" then
+        ''
+          nft add element inet nixos-fw temp-ports "{ $2 . $3 }"
+        ''
+      else
+        ''
+          iptables -w -I nixos-fw -p "$2" --dport "$3" -j nixos-fw-accept
+          ${lib.optionalString config.networking.enableIPv6 ''ip6tables -w -I nixos-fw -p "$2" --dport "$3" -j nixos-fw-accept''}
+        ''
+    )
+    + ''
+          ;;
+        show) ${if cfg.backend == "nftables" then "nft list table inet nixos-fw" else "iptables -w -S nixos-fw"} ;;
+        reset) ${if cfg.backend == "nftables" then "nft flush set inet nixos-fw temp-ports" else "systemctl reload firewall.service"} ;;
+        *) usage ;;
+      esac
+    ''
+  );
+
   lines = description: mkOption {
     type = types.lines;
     default = "";
@@ -137,6 +170,7 @@ in
       };
 
     boot.kernelModules = map (name: "nf_conntrack_${name}") cfg.connectionTrackingModules;
+    environment.systemPackages = [ tool ];
 
   };
 }

@@ -29,7 +29,7 @@ let
   configFile = pkgs.writeText "sshd_config" ''
     ${lib.concatMapStrings (port: "Port ${toString port}\n") cfg.ports}
     ${lib.concatMapStrings (
-      listen: "ListenAddress ${if lib.hasInfix ":" listen.addr && !(lib.hasPrefix "[" listen.addr) then "[${listen.addr}]" else listen.addr}${lib.optionalString (listen.port != null) ":${toString listen.port}"}\n"
+      listen: "ListenAddress ${bracketed listen.addr}${lib.optionalString (listen.port != null) ":${toString listen.port}"}\n"
     ) cfg.listenAddresses}
     AddressFamily ${if config.networking.enableIPv6 then "any" else "inet"}
     ${lib.optionalString cfg.allowSFTP "Subsystem sftp ${cfg.sftpServerExecutable} ${toString cfg.sftpFlags}"}
@@ -62,6 +62,8 @@ let
       lib.concatLines ((keysOf user).keys ++ map (file: lib.removeSuffix "\n" (builtins.readFile file)) (keysOf user).keyFiles)
     );
 
+  bracketed = address: if lib.hasInfix ":" address && !(lib.hasPrefix "[" address) then "[${address}]" else address;
+
   recommended = names: if cfg.enableRecommendedAlgorithms then names else null;
 
   start = "${sshd} -D -f /etc/ssh/sshd_config";
@@ -86,7 +88,7 @@ in
     services.openssh = {
       enable = mkOption { type = types.bool; default = false; description = "Whether sshd runs."; };
       package = mkOption { type = types.package; default = pkgs.openssh; description = "OpenSSH: Debian's."; };
-      generateHostKeys = mkOption { type = types.bool; default = true; description = "Whether missing host keys are made."; };
+      generateHostKeys = mkOption { type = types.bool; default = cfg.enable; defaultText = lib.literalExpression "config.services.openssh.enable"; description = "Whether missing host keys are made."; };
       enableRecommendedAlgorithms = mkOption { type = types.bool; default = true; description = "Whether only algorithms are offered that are thought safe."; };
       startWhenNeeded = mkOption { type = types.bool; default = false; description = "Whether sshd is started by a connection."; };
       allowSFTP = mkOption { type = types.bool; default = true; description = "Whether there is SFTP."; };
@@ -166,7 +168,21 @@ in
     };
   };
 
-  config = lib.mkIf cfg.enable {
+  config = lib.mkMerge [ (lib.mkIf cfg.generateHostKeys {
+    systemd.services.sshd-keygen = {
+      description = "SSH Host Keys Generation";
+      # Without a server nothing else asks for the keys.
+      wantedBy = lib.optional (!cfg.enable) "multi-user.target";
+      path = [ pkgs.openssh ];
+      unitConfig.ConditionFileNotEmpty = map (key: "|!${key.path}") cfg.hostKeys;
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+      };
+      script = generateKeys;
+    };
+  })
+  (lib.mkIf cfg.enable {
     assertions = [
       {
         assertion = cfg.startWhenNeeded -> cfg.listenAddresses == [ ] || lib.all (listen: listen.addr != null) cfg.listenAddresses;
@@ -208,16 +224,6 @@ in
 
     systemd = {
       services = {
-        sshd-keygen = lib.mkIf cfg.generateHostKeys {
-          description = "SSH Host Keys Generation";
-          path = [ pkgs.openssh ];
-          unitConfig.ConditionFileNotEmpty = map (key: "|!${key.path}") cfg.hostKeys;
-          serviceConfig.Type = "oneshot";
-          serviceConfig.RemainAfterExit = true;
-          overrideStrategy = "asDropinIfExists";
-          script = generateKeys;
-        };
-
         sshd = lib.mkIf (!cfg.startWhenNeeded) {
           description = "SSH Daemon";
           wantedBy = [ "multi-user.target" ];
@@ -264,7 +270,7 @@ in
           else
             lib.concatMap (
               listen:
-              map (port: "${if lib.hasInfix ":" listen.addr then "[${listen.addr}]" else listen.addr}:${toString port}") (
+              map (port: "${bracketed listen.addr}:${toString port}") (
                 if listen.port != null then [ listen.port ] else cfg.ports
               )
             ) cfg.listenAddresses;
@@ -281,5 +287,5 @@ in
       showMotd = true;
       unixAuth = cfg.settings.PasswordAuthentication == true;
     };
-  };
+  }) ];
 }

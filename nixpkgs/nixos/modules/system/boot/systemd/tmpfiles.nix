@@ -86,6 +86,24 @@ in
       "tmpfiles.d/credstore.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "tmpfiles.d/provision.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "tmpfiles.d/legacy.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
+      # Nodes of devices whose modules the kernel loads at their first use. Elsewhere a program reads
+      # them from the modules at every boot.
+      "tmpfiles.d/static-nodes.conf".text = lib.concatStrings (
+        lib.mapAttrsToList (name: numbers: "c! /dev/${name} 0600 - - - ${numbers}\n") {
+          "btrfs-control" = "10:234";
+          "cuse" = "10:203";
+          "fuse" = "10:229";
+          "loop-control" = "10:237";
+          "mapper/control" = "10:236";
+          "net/tun" = "10:200";
+          "ppp" = "108:0";
+          "snd/seq" = "116:1";
+          "snd/timer" = "116:33";
+          "uinput" = "10:223";
+          "vhost-net" = "10:238";
+          "vhost-vsock" = "10:241";
+        }
+      );
       "user-tmpfiles.d/00-nixos.conf" = lib.mkIf (config.systemd.user.tmpfiles.rules != [ ]) {
         text = files config.systemd.user.tmpfiles.rules;
       };
