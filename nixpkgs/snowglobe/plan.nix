@@ -7,7 +7,7 @@ let
   testers = testing.testersFor pkgs;
   legacy = import ../nixos/lib/testing-python.nix { inherit pkgs; system = "x86_64-linux"; };
 
-  inherit (builtins) attrNames elem functionArgs intersectAttrs isAttrs isFunction mapAttrs;
+  inherit (builtins) attrNames elem intersectAttrs isAttrs isFunction mapAttrs;
   inherit (lib) concatMap head tail;
 
   # -- what a value is --------------------------------------------------------------------------
@@ -24,12 +24,31 @@ let
   # What functions of tests ask for.
   offered = {
     inherit pkgs lib;
-    inherit (legacy) makeTest simpleTest runTest;
+    inherit (legacy) makeTest simpleTest;
+    runTest = testers.runNixOSTest;
     system = "x86_64-linux";
     config = { };
     hostPkgs = pkgs;
     nixpkgs = ../.;
   };
+  # What nixpkgs' list of tests gives to tests that exist in several forms: a set of tests then.
+  variants = {
+    backend = { iptables = "iptables"; nftables = "nftables"; };
+    networkd = { networkd = true; scripted = false; };
+    enableNetworkd = variants.networkd;
+  };
+  variantsOf = f:
+    let
+      wanted = lib.functionArgs f;
+      asked = lib.filter (name: wanted ? ${name} && !wanted.${name}) (attrNames variants);
+    in
+    if asked == [ ] then null
+    else
+      let name = head asked; in
+      mapAttrs
+        (_: choice: lib.setFunctionArgs (args: f (args // { ${name} = choice; })) (removeAttrs wanted [ name ]))
+        variants.${name};
+
   # Only what has no default, as nix-build does.
   call = f:
     let
@@ -47,6 +66,7 @@ let
     else if isEvaluation v then { test = v.config.result; }
     else if isModule v then { test = testers.runNixOSTest v; }
     else if lib.isDerivation v then { nothing = "a derivation that is not a test"; }
+    else if lib.isFunction v && variantsOf v != null then { set = variantsOf v; }
     else if lib.isFunction v && depth < 4 then
       (let
         result = call v;
@@ -92,7 +112,7 @@ let
         (name:
           let inner = kind.set.${name}; in
           if elem name [ "recurseForDerivations" "override" "overrideDerivation" "extend" "__functor" "_type" "pkgs" "lib" ] then [ ]
-          else if isFunction inner && functionArgs inner == { } then [ ]
+          else if lib.isFunction inner && lib.functionArgs inner == { } then [ ]
           else if isAttrs inner || isFunction inner || builtins.isPath inner then collect (depth + 1) (path ++ [ name ]) inner
           else [ ])
         (attrNames kind.set)

@@ -38,6 +38,11 @@ let
     selected = { expr = map (t: t.attrPath) (planAt [ "a" ] { b = run pair; a = { x = pair; y = pair; }; }).tests; expected = [ [ "a" "x" ] [ "a" "y" ] ]; };
     selectedMissing = { expr = planAt [ "c" ] { b = run pair; }; fails = true; };
     family = { expr = names ({ system ? "x86_64-linux", pkgs }: { a = pkgs.testers.runNixOSTest pair; }); expected = [ "pair" ]; };
+    variants = {
+      expr = map (t: [ t.attrPath t.name ]) (plan (import ../../tests/make-test-python.nix ({ pkgs, backend, ... }: pair // { name = backend; }))).tests;
+      expected = [ [ [ "iptables" ] "iptables" ] [ [ "nftables" ] "nftables" ] ];
+    };
+    runTestArgument = { expr = names ({ runTest, ... }: { x = runTest pair; }); expected = [ "pair" ]; };
     notATest = { expr = plan pkgs.hello; fails = true; };
     number = { expr = plan 3; fails = true; };
     legacyMachine = { expr = map (n: n.name) (one (import ../../tests/make-test-python.nix { name = "m"; machine = { }; testScript = ""; })).nodes; expected = [ "machine" ]; };
