@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import time
-import unittest
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -21,13 +20,16 @@ from .machine import BaseMachine, NspawnMachine, QemuMachine
 from .vlan import VLan
 
 
-class TestCase(unittest.TestCase):
-    """Assertions; `t` in scripts."""
+class LazyAssertions:
+    """`t`: all assertions of `unittest`, which is imported with the first one."""
 
-    failureException = RequestedAssertionFailed
+    def __getattr__(self, name: str) -> Any:
+        from ._assertions import TestCase
 
-    def runTest(self) -> None:
-        """Nothing: only the assertions are used."""
+        self.__dict__.update({"_case": TestCase()})
+        value = getattr(self.__dict__["_case"], name)
+        self.__dict__[name] = value
+        return value
 
 
 def pythonize_name(name: str) -> str:
@@ -96,7 +98,7 @@ class Driver:
             "Machine": QemuMachine,
             "QemuMachine": QemuMachine,
             "NspawnMachine": NspawnMachine,
-            "t": TestCase(),
+            "t": LazyAssertions(),
             "debug": self.debug,
         }
         symbols = {pythonize_name(machine.name): machine for machine in self.machines}

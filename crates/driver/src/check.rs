@@ -97,7 +97,8 @@ from contextlib import AbstractContextManager as _Context
 from datetime import timedelta as _timedelta
 from typing import Any as _Any, TypeVar as _TypeVar, overload as _overload
 from test_driver.debug import DebugAbstract as _Debug
-from test_driver.driver import Driver as _Driver, TestCase as _TestCase
+from test_driver._assertions import TestCase as _TestCase
+from test_driver.driver import Driver as _Driver
 from test_driver.logger import AbstractLogger as _Logger
 from test_driver.machine import BaseMachine as BaseMachine, Machine as Machine
 from test_driver.machine import NspawnMachine as NspawnMachine, QemuMachine as QemuMachine

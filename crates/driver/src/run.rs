@@ -25,7 +25,8 @@ use crate::{Cancel, evidence};
 pub enum Mode {
     /// Run its script.
     Test,
-    /// Open a Python shell on the terminal, with the names that its script has.
+    /// Open a Python shell on the terminal, with the names that its script has. Ctrl-C reaches our
+    /// process, too, and must not end it: the shell ends what it waits for.
     Interactive,
 }
 
@@ -249,6 +250,7 @@ pub fn run(
         calls: Mutex::default(),
         spans: Mutex::default(),
         left: Mutex::default(),
+        in_vain: Mutex::default(),
         captures: Mutex::default(),
     });
     for machine in world.machines() {
@@ -447,6 +449,11 @@ fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
              `environment.systemPackages`?"
                 .to_owned(),
         );
+    }
+    if message.starts_with("action timed out")
+        && let Some(wait) = lock(&session.in_vain).take()
+    {
+        hints.insert(0, wait);
     }
     let requested = told
         .get("requested")

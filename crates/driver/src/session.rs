@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub spans: Mutex<HashMap<SpanId, OpenSpan>>,
     /// Subtests that were left by the exception that is under way, innermost first.
     pub left: Mutex<Vec<String>>,
+    /// What the latest wait in vain was for, with its last state.
+    pub in_vain: Mutex<Option<String>>,
     pub captures: Mutex<Vec<Box<dyn Capture>>>,
 }
 

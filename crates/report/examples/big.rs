@@ -143,7 +143,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 duration: 5,
             },
         );
-        if step % 50 == 0 {
+        if step.is_multiple_of(50) {
             around.emit(Kind::Log {
                 level: Level::Warning,
                 message: format!("at step {step}"),
@@ -153,7 +153,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             guest_wall: None,
             unit: Some("demo.service".into()),
             identifier: Some("demo".into()),
-            priority: if step % 97 == 0 { 3 } else { 6 },
+            priority: if step.is_multiple_of(97) { 3 } else { 6 },
             pid: Some(step),
             message: format!("did step {step}"),
         });

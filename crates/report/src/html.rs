@@ -29,17 +29,13 @@ pub fn page(folder: &Path) -> io::Result<String> {
     for event in Reader::new(BufReader::new(file)) {
         let event = event.map_err(io::Error::other)?;
         match &event.kind {
-            Kind::Console { line } => {
-                if !spend(&mut lines_left, line.len() + 100) {
-                    left_out += 1;
-                    continue;
-                }
+            Kind::Console { line } if !spend(&mut lines_left, line.len() + 100) => {
+                left_out += 1;
+                continue;
             }
-            Kind::Journal { message, .. } => {
-                if !spend(&mut lines_left, message.len() + 200) {
-                    left_out += 1;
-                    continue;
-                }
+            Kind::Journal { message, .. } if !spend(&mut lines_left, message.len() + 200) => {
+                left_out += 1;
+                continue;
             }
             Kind::Screenshot { path, .. } => {
                 picture(folder, path, &mut pictures_left, &mut pictures)

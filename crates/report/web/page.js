@@ -115,7 +115,9 @@ function failurePanel() {
   const failure = run.failures[0];
   panel.hidden = !failure;
   if (!failure) return;
-  panel.replaceChildren(...failureParts(failure, true));
+  const go = el("button", { class: "go", onclick: () => { view.tab = "step"; pick(failure.row, true); } }, "all about it (f)");
+  panel.replaceChildren(go, ...failureParts(failure, true));
+  if (run.failures.length > 1) panel.append(el("div", { class: "facts" }, `and ${run.failures.length - 1} more`));
 }
 
 function failureParts(failure, brief) {
@@ -134,13 +136,13 @@ function failureParts(failure, brief) {
     const status = command.status >= 0 ? ` → exit status ${command.status}` : "";
     parts.push(el("div", { class: "facts" }, `${command.machine} $ ${command.command}${status}`));
     const out = text(command.stdout), err = text(command.stderr);
-    if (out) parts.push(el("h3", {}, "stdout"), el("pre", {}, out));
-    if (err) parts.push(el("h3", {}, "stderr"), el("pre", {}, err));
+    if (out && !brief) parts.push(el("h3", {}, "stdout"), el("pre", {}, out));
+    if (err && !brief) parts.push(el("h3", {}, "stderr"), el("pre", {}, err));
+    if (brief && (err || out)) parts.push(el("pre", {}, (err || out).split("\n").slice(-12).join("\n").trim()));
     if (!out && !err) parts.push(el("div", { class: "facts" }, "it wrote nothing"));
   }
   if (failure.details) parts.push(el("pre", {}, failure.details));
   for (const hint of failure.hints || []) parts.push(el("div", { class: "hint" }, `hint: ${hint}`));
-  if (brief) parts.push(el("button", { onclick: () => pick(failure.row, true) }, "what led to it (f)"));
   return parts;
 }
 
@@ -343,7 +345,7 @@ function networkPart(row) {
   const ns = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(ns, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${top + 90}`);
-  svg.setAttribute("width", width); svg.style.maxWidth = "100%";
+  svg.setAttribute("width", width);
   const draw = (tag, attributes, content) => {
     const node = document.createElementNS(ns, tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -370,7 +372,7 @@ function networkPart(row) {
     const state = machine.states.filter((state) => state.at <= at).slice(-1)[0];
     draw("text", { x: x + 10, y: top + 33 }, state ? state.state : "not started");
   });
-  parts.push(svg);
+  parts.push(el("div", { class: "wide" }, svg));
   const table = el("table", {}, el("tr", {}, el("th", {}, "from \\ to"), machines.map((m) => el("th", {}, m.name))));
   const vlansOf = (m) => new Set(((m.info && m.info.addresses) || []).map((a) => a.vlan));
   for (const a of machines) {
@@ -385,7 +387,7 @@ function networkPart(row) {
       return el("td", { class: words.some((word) => word.endsWith("cut")) ? "bad" : "" }, words.join("; ") || "no way");
     })));
   }
-  parts.push(el("h3", {}, "who can reach whom"), table);
+  parts.push(el("h3", {}, "who can reach whom"), el("div", { class: "wide" }, table));
   if (run.links.length) {
     parts.push(el("h3", {}, "changes"));
     const box = el("div", { class: "journal" });
@@ -579,6 +581,7 @@ function pick(row, scroll) {
   if (index < 0) { view.query = ""; $("search").value = ""; view.hidden.delete(groupOf[row.kind]); filters(); filter(); index = shown.indexOf(row); }
   if (scroll && index >= 0) {
     const box = $("list");
+    $("rows").style.height = `${shown.length * ROW}px`;
     box.scrollTop = Math.max(0, index * ROW - box.clientHeight / 2);
   }
   const at = row.at;

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import tarfile
-import tempfile
 import time
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -41,7 +39,7 @@ class BaseMachine:
         self.keep_machine_state: bool = bool(state.get("keepState", False))
         self.state_dir = Path(state.get("stateDir", f"/tmp/vm-state-{name}"))
         self.shared_dir = self.state_dir / "shared-xchg"
-        self.tmp_dir = Path(tempfile.gettempdir())
+        self.tmp_dir = Path(os.environ.get("TMPDIR") or "/tmp")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}'>"
@@ -292,6 +290,8 @@ class BaseMachine:
         path = Path(source)
         if not os.path.lexists(path):
             raise FileNotFoundError(f"copy_from_host: {path} does not exist")
+        import tempfile
+
         with tempfile.TemporaryFile() as archive:
             _pack(path, archive)
             archive.seek(0)
@@ -627,12 +627,16 @@ def _quote(text: str) -> str:
 
 def _pack(path: Path, archive: IO[bytes]) -> None:
     """Packs a tree as `tree`; a link that is copied itself is followed."""
+    import tarfile
+
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         tar.add(os.path.realpath(path), arcname="tree")
 
 
 def _unpack(archive: IO[bytes], target: Path) -> None:
     """Unpacks `tree` as `target`; nothing can get outside of it."""
+    import tarfile
+
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise FileExistsError(f"copy_from_machine: {target} exists already")

@@ -309,6 +309,8 @@ fn named(handle: &Handle, fault: Fault) -> Raise {
 
 /// A wait as events: opened when it begins, closed at its end.
 struct Waiting<'a> {
+    session: &'a Session,
+    what: String,
     scope: &'a Scope,
     span: SpanId,
     since: Instant,
@@ -318,11 +320,16 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     /// `limit` is in seconds of the script.
-    fn begin(call: &'a Call, what: String, limit: Option<f64>, session: &Session) -> Self {
+    fn begin(call: &'a Call, what: String, limit: Option<f64>, session: &'a Session) -> Self {
         let limit = limit.map(|seconds| micros(session.scaled(seconds)));
-        let span = call.scope.open(Kind::WaitStarted { what, limit });
+        let span = call.scope.open(Kind::WaitStarted {
+            what: what.clone(),
+            limit,
+        });
         let since = Instant::now();
         Self {
+            session,
+            what,
             scope: &call.scope,
             span,
             since,
@@ -355,6 +362,12 @@ impl<'a> Waiting<'a> {
 
     fn end(self, ok: bool, state: Option<String>) -> f64 {
         let elapsed = self.since.elapsed();
+        if !ok {
+            let state = state.as_deref().filter(|state| !state.is_empty());
+            let state = state.map(|state| format!("; its last state was: {state}"));
+            let words = format!("it waited for {}{}", self.what, state.unwrap_or_default());
+            *lock(&self.session.in_vain) = Some(words);
+        }
         self.scope.on(
             self.span,
             Kind::WaitFinished {

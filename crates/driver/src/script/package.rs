@@ -17,6 +17,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
         include_str!("../../../../python/test_driver/__init__.py"),
     ),
     (
+        "test_driver/_assertions.py",
+        include_str!("../../../../python/test_driver/_assertions.py"),
+    ),
+    (
         "test_driver/_channel.py",
         include_str!("../../../../python/test_driver/_channel.py"),
     ),
