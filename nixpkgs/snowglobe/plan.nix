@@ -1,5 +1,7 @@
 # From the value of a user's file to the plan of its tests.
-{ value, attrPath ? [ ] }:
+#
+# `attrPath` chooses tests, `arguments` are for functions on the way (`--arg`).
+{ value, attrPath ? [ ], arguments ? { } }:
 let
   lib = import ../lib;
   testing = import ../nixos/lib/testing { inherit lib; };
@@ -30,7 +32,7 @@ let
     config = { };
     hostPkgs = pkgs;
     nixpkgs = ../.;
-  };
+  } // arguments;
   # What nixpkgs' list of tests gives to tests that exist in several forms: a set of tests then.
   variants = {
     backend = { iptables = "iptables"; nftables = "nftables"; };
@@ -40,7 +42,7 @@ let
   variantsOf = f:
     let
       wanted = lib.functionArgs f;
-      asked = lib.filter (name: wanted ? ${name} && !wanted.${name}) (attrNames variants);
+      asked = lib.filter (name: wanted ? ${name} && !wanted.${name} && !(arguments ? ${name})) (attrNames variants);
     in
     if asked == [ ] then null
     else
@@ -49,7 +51,7 @@ let
         (_: choice: lib.setFunctionArgs (args: f (args // { ${name} = choice; })) (removeAttrs wanted [ name ]))
         variants.${name};
 
-  # Only what has no default, as nix-build does.
+  # Only what has no default or was given, as nix-build does.
   call = f:
     let
       wanted = lib.functionArgs f;
@@ -58,7 +60,7 @@ let
         (name: _: throw "The file's function wants the argument `${name}', and there is none of that name; there are ${lib.concatStringsSep ", " (attrNames offered)}.")
         (removeAttrs required (attrNames offered));
     in
-    f (if wanted == { } then offered else intersectAttrs required offered // missing);
+    f (if wanted == { } then offered else intersectAttrs required offered // missing // intersectAttrs wanted arguments);
 
   # A value as a test, as a set of more values, or as neither. `depth` bounds functions in functions.
   classify = depth: v:
@@ -74,11 +76,18 @@ let
       in
       # The module system must see the function itself, for `config`, `nodes` and the like.
       if !(isTest result) && isModule result then
-        # What it takes besides a module's arguments, it takes from us.
         (let
-          own = removeAttrs (intersectAttrs (lib.filterAttrs (_: optional: !optional) wanted) offered) [ "config" "lib" "pkgs" "hostPkgs" ];
-          module = if own == { } then v
-            else lib.setFunctionArgs (args: v (args // own)) (removeAttrs wanted (attrNames own));
+          required = lib.filterAttrs (_: optional: !optional) wanted;
+          # What it takes besides a module's arguments, it takes from us.
+          own = removeAttrs (intersectAttrs required offered) [ "config" "lib" "pkgs" "hostPkgs" ]
+            // intersectAttrs wanted arguments;
+          # An argument with a default is one of a function, which modules' are not: it may take no others.
+          narrow = required != wanted;
+          module =
+            if own == { } && !narrow then v
+            else lib.setFunctionArgs
+              (args: v ((if narrow then intersectAttrs required args else args) // own))
+              (removeAttrs (if narrow then required else wanted) (attrNames own));
         in
         { test = testers.runNixOSTest module; })
       else classify (depth + 1) result)

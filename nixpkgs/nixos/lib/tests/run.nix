@@ -9,6 +9,7 @@ let
   one = value: lib.head (plan value).tests;
   node = name: value: lib.findFirst (n: n.name == name) null (one value).nodes;
   machine = configuration: node "machine" { name = "t"; nodes.machine = configuration; testScript = ""; };
+  names' = arguments: value: map (t: t.name) (import ../../../snowglobe/plan.nix { inherit arguments value; }).tests;
   names = value: map (t: t.name) (plan value).tests;
 
   pair = {
@@ -42,6 +43,11 @@ let
       expr = map (t: [ t.attrPath t.name ]) (plan (import ../../tests/make-test-python.nix ({ pkgs, backend, ... }: pair // { name = backend; }))).tests;
       expected = [ [ [ "iptables" ] "iptables" ] [ [ "nftables" ] "nftables" ] ];
     };
+    argument = {
+      expr = names' { backend = "mine"; } ({ pkgs, backend, ... }: pair // { name = backend; });
+      expected = [ "mine" ];
+    };
+    optionalArgument = { expr = names' { n = "given"; } ({ pkgs ? null, n ? "default" }: pair // { name = n; }); expected = [ "given" ]; };
     runTestArgument = { expr = names ({ runTest, ... }: { x = runTest pair; }); expected = [ "pair" ]; };
     notATest = { expr = plan pkgs.hello; fails = true; };
     number = { expr = plan 3; fails = true; };
