@@ -75,10 +75,8 @@ pub fn unpack_tar(
         let header = entry.header();
         let kind = header.entry_type();
         let mode = header.mode().map_err(context)? & 0o7777;
-        let (uid, gid) = (
-            header.uid().map_err(context)?,
-            header.gid().map_err(context)?,
-        );
+        // npm leaves these empty.
+        let (uid, gid) = (header.uid().unwrap_or(0), header.gid().unwrap_or(0));
         match kind {
             EntryType::Directory => {
                 tree.directory(&path)?;
