@@ -109,7 +109,8 @@ let
         moduleType = result.type;
       } // specialArgs;
 
-      lookup = name: _: _module.args.${name} or (throw (missingArgument name));
+      lookup = name: _: builtins.addErrorContext "while evaluating the module argument `${name}':"
+        (_module.args.${name} or (throw (missingArgument name)));
       missingArgument = name:
         "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it. Did you mean one of: ${lib.concatStringsSep ", " (lib.sortOn (lib.levenshtein name) (attrNames (base // _module.args)))}?";
       common = base // mapAttrs lookup (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
