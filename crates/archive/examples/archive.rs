@@ -33,6 +33,19 @@ fn main() -> Result<()> {
                 print!("{}", package.stanza());
             }
         }
+        "npm" => println!(
+            "{:?}",
+            archive.downloads().npm(names[0], names[1], names[2])?
+        ),
+        "pypi" => {
+            let (path, file) = archive.downloads().pypi(names[0], names[1], names[2])?;
+            let root = Path::new(cache).join("wheel");
+            fs_err::create_dir_all(&root)?;
+            println!(
+                "{file}: {:?}",
+                archive.downloads().unpack_wheel(&path, &root)?
+            );
+        }
         "closure" | "fetch" => {
             let closure = close(&snapshot, &names, &[])?;
             let bytes: u64 = closure.values().map(|package| package.size()).sum();

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use fs_err as fs;
-use serde::Deserialize;
 
 use crate::unpack::{Tree, inside};
 use crate::{Algorithm, Digest, Downloads, Error, Result, Wanted};
@@ -14,24 +13,6 @@ const INDEX: &str = "https://pypi.org";
 const METADATA_LIMIT: u64 = 16 << 20;
 /// No file in a wheel is larger.
 const FILE_LIMIT: u64 = 1 << 30;
-
-#[derive(Deserialize)]
-struct Metadata {
-    urls: Vec<File>,
-}
-
-#[derive(Deserialize)]
-struct File {
-    url: String,
-    filename: String,
-    size: u64,
-    digests: Digests,
-}
-
-#[derive(Deserialize)]
-struct Digests {
-    sha256: String,
-}
 
 impl Downloads {
     /// A file of a PyPI release, chosen by its SHA-256 in hexadecimal or `sha256-…` form. Returns its
@@ -66,24 +47,26 @@ impl Downloads {
             });
         }
         let index = std::env::var("SNOWGLOBE_PYPI_INDEX").unwrap_or(INDEX.to_owned());
-        let url = format!("{}/pypi/{name}/{version}/json", index.trim_end_matches('/'));
-        let bytes = self.fetcher().bytes(&url, METADATA_LIMIT)?;
-        let metadata: Metadata = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::malformed(&url, error.to_string()))?;
+        // The index as every mirror has it: a page with a link for each file.
+        let project = normalized(name);
+        let page = format!("{}/simple/{project}/", index.trim_end_matches('/'));
+        let bytes = self.fetcher().bytes(&page, METADATA_LIMIT)?;
+        let text = String::from_utf8_lossy(&bytes);
         let wanted = digest.hex();
-        let file = metadata
-            .urls
-            .into_iter()
-            .find(|file| file.digests.sha256.eq_ignore_ascii_case(&wanted))
-            .ok_or_else(|| bad(format!("no file with SHA-256 {wanted}")))?;
+        let (url, filename) = find_link(&text, &page, &wanted)
+            .ok_or_else(|| bad(format!("{page} lists no file with SHA-256 {wanted}")))?;
+        // The digest decides what is downloaded; the version only has to be what was meant.
+        if !filename.contains(&format!("-{version}")) {
+            return Err(bad(format!("the file with that SHA-256 is {filename}")));
+        }
         let path = self.get(&Wanted {
             name: what.clone(),
-            urls: vec![file.url],
+            urls: vec![url],
             digest,
-            size: Some(file.size),
+            size: None,
         })?;
-        fs::write(&label, &file.filename)?;
-        Ok((path, file.filename))
+        fs::write(&label, &filename)?;
+        Ok((path, filename))
     }
 
     /// Unpacks a wheel (a zip archive) into a directory. Files that its creator marked executable
@@ -122,6 +105,37 @@ impl Downloads {
         }
         Ok(paths)
     }
+}
+
+/// Name of a project as the index writes it.
+fn normalized(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(['-', '_', '.'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join("-").to_lowercase()
+}
+
+/// Address and name of the file with a digest, from a page of the index.
+fn find_link(text: &str, page: &str, sha256: &str) -> Option<(String, String)> {
+    let mark = format!("#sha256={sha256}");
+    let link = text
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let link = link
+        .filter_map(|link| link.strip_suffix(mark.as_str()))
+        .next()?;
+    let file = link.rsplit('/').next()?.to_owned();
+    let url = if link.contains("://") {
+        link.to_owned()
+    } else if let Some(path) = link.strip_prefix('/') {
+        let host = page.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        format!("{host}/{path}")
+    } else {
+        format!("{page}{link}")
+    };
+    Some((url, file))
 }
 
 struct Member {
@@ -181,4 +195,34 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_an_index() {
+        let digest = "ab".repeat(32);
+        let page = "https://pypi.invalid/simple/x/";
+        for (link, url) in [
+            (
+                "https://files.invalid/p/x-1.0.whl",
+                "https://files.invalid/p/x-1.0.whl",
+            ),
+            ("/p/x-1.0.whl", "https://pypi.invalid/p/x-1.0.whl"),
+            (
+                "../../p/x-1.0.whl",
+                "https://pypi.invalid/simple/x/../../p/x-1.0.whl",
+            ),
+        ] {
+            let text = format!(
+                "<a href=\"https://a/x-0.whl#sha256=00\">a</a><a href=\"{link}#sha256={digest}\" data-x=\"y\">x</a>"
+            );
+            let found = find_link(&text, page, &digest).unwrap();
+            assert_eq!(found, (url.to_owned(), "x-1.0.whl".to_owned()));
+            assert_eq!(find_link(&text, page, &"cd".repeat(32)), None);
+        }
+        assert_eq!(normalized("Foo__Bar.baz"), "foo-bar-baz");
+    }
 }
