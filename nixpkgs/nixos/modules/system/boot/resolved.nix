@@ -18,6 +18,7 @@ in
 
   config = lib.mkIf cfg.enable {
     snowglobe.system.debianPackages = [ "systemd-resolved" "libnss-resolve" ];
+    environment.systemPackages = [ (pkgs.snowglobe.debianPackage "systemd-resolved") ];
     networking.resolvconf.enable = false;
     system.nssDatabases.hosts = lib.mkOrder 501 [ "resolve [!UNAVAIL=return]" ];
 

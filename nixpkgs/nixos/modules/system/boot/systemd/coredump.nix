@@ -1,5 +1,5 @@
 # `systemd.coredump`.
-{ config, lib, ... }:
+{ config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;
   cfg = config.systemd.coredump;
@@ -19,7 +19,7 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    snowglobe.system.debianPackages = [ "systemd-coredump" ];
+    environment.systemPackages = [ (pkgs.snowglobe.debianPackage "systemd-coredump") ];
     environment.etc."systemd/coredump.conf".text = "[Coredump]\n${cfg.extraConfig}";
   };
 }
