@@ -68,7 +68,8 @@ let
       groupIsUnset = mkOption {
         type = types.bool;
         internal = true;
-        default = !options.group.isDefined;
+        # The default counts as a definition, of the lowest priority.
+        default = options.group.highestPrio >= (lib.mkOptionDefault null).priority;
         description = "Whether nothing defines `group`.";
       };
       extraGroups = mkOption {
