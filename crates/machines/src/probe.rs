@@ -22,6 +22,8 @@ use crate::host::Tools;
 /// A working KVM needs less than a second for the probe.
 const LIMIT: Duration = Duration::from_secs(5);
 const DEVICE: &str = "/dev/kvm";
+/// The first line of a kernel.
+const BEGIN: &str = "Linux version";
 /// Printed by a kernel that has come to its end: it found no root.
 const END: &str = "Kernel panic";
 
@@ -177,7 +179,8 @@ fn probe(input: &ProbeInput<'_>) -> Result<Duration, String> {
     let result = loop {
         match output.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
             Ok(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
-            Err(RecvTimeoutError::Timeout) if text.is_empty() => {
+            // The firmware may have said something.
+            Err(RecvTimeoutError::Timeout) if !text.contains(BEGIN) => {
                 break Err(format!(
                     "a kernel printed nothing within {} s",
                     LIMIT.as_secs()

@@ -27,7 +27,7 @@ exec 3<>/dev/${port##*/}
 while :; do
   if read -r line <&3; then
     ( eval "$line" ) > /out 2>&1 3>&-; echo $? > /status
-    cat /out >&3; echo "--- $(cat /status)" >&3
+    cat /out >&3; echo "=== $(cat /status)" >&3
   else sleep 0.01 2>/dev/null || usleep 10000; fi
 done
 "#;
@@ -130,7 +130,7 @@ pub struct Shell(BufReader<UnixStream>);
 impl Shell {
     pub fn new(stream: UnixStream) -> Self {
         stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
+            .set_read_timeout(Some(Duration::from_secs(40)))
             .unwrap();
         Self(BufReader::new(stream))
     }
@@ -149,8 +149,12 @@ impl Shell {
                 self.0.read_line(&mut line).unwrap() > 0,
                 "the guest is gone: {text}"
             );
-            if let Some(status) = line.strip_prefix("--- ") {
-                return (status.trim().parse().unwrap(), text);
+            if let Some(status) = line.strip_prefix("=== ") {
+                let number = status.trim().parse();
+                return (
+                    number.unwrap_or_else(|_| panic!("{status:?} after {text}")),
+                    text,
+                );
             }
             text.push_str(&line);
         }
