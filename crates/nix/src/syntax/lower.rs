@@ -48,10 +48,12 @@ pub struct LowerOptions<'l, 'a> {
 }
 
 /// Parses and lowers a text. All mistakes in it are in the error.
-pub fn lower<'a>(text: &str, options: LowerOptions<'_, 'a>) -> Result<&'a Expr<'a>, Fault> {
-    let tree = parse(text);
+pub fn lower<'l, 'a>(text: &'l str, options: LowerOptions<'l, 'a>) -> Result<&'a Expr<'a>, Fault> {
+    let syntax = Bump::with_capacity(text.len() * 8);
+    let tree = parse(text, &syntax);
     let mut lowerer = Lowerer {
         options,
+        source: text,
         scopes: Scopes::default(),
         errors: Vec::new(),
     };
@@ -66,9 +68,9 @@ pub fn lower<'a>(text: &str, options: LowerOptions<'_, 'a>) -> Result<&'a Expr<'
         if let Some(names) = lowerer.options.scope.take() {
             lowerer.scopes.enter(names);
         }
-        match tree.root().nodes().next() {
+        match tree.root.nodes().next() {
             Some(expression) => result = Some(lowerer.alloc(expression)),
-            None => lowerer.error(tree.root().start, 1, "syntax error, unexpected end of file"),
+            None => lowerer.error(tree.root.start, 1, "syntax error, unexpected end of file"),
         }
     }
     lowerer.finish(result)
@@ -76,6 +78,7 @@ pub fn lower<'a>(text: &str, options: LowerOptions<'_, 'a>) -> Result<&'a Expr<'
 
 pub(super) struct Lowerer<'l, 'a> {
     pub(super) options: LowerOptions<'l, 'a>,
+    source: &'l str,
     pub(super) scopes: Scopes,
     /// Kind, offset, length, message.
     pub(super) errors: Vec<(FaultKind, u32, u32, String)>,
@@ -95,6 +98,12 @@ impl<'l, 'a> Lowerer<'l, 'a> {
             .map(|(_, at, _, message)| (Pos(start + at), message))
             .collect();
         Err(fault)
+    }
+
+    /// The text of a node on one line.
+    fn source_text(&self, node: Node) -> String {
+        let text = &self.source[node.start as usize..][..node.len() as usize];
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     pub(super) fn pos(&self, offset: u32) -> Pos {
@@ -219,7 +228,11 @@ impl<'l, 'a> Lowerer<'l, 'a> {
                 pos,
             },
             Kind::NODE_ASSERT => {
-                let text = node.nodes().next().map(source_text).unwrap_or_default();
+                let text = node
+                    .nodes()
+                    .next()
+                    .map(|node| self.source_text(node))
+                    .unwrap_or_default();
                 let text = self.options.arena.alloc_str(&text);
                 Expr::Assert {
                     condition: self.nth(node, 0),
@@ -810,19 +823,4 @@ impl<'l, 'a> Lowerer<'l, 'a> {
             pos: self.pos(operator.start),
         }
     }
-}
-
-/// The text of a node on one line.
-fn source_text(node: Node) -> String {
-    fn collect(node: Node, out: &mut String) {
-        for element in node.elements() {
-            match element {
-                Element::Node(inner) => collect(inner, out),
-                Element::Token(token) => out.push_str(token.text),
-            }
-        }
-    }
-    let mut text = String::new();
-    collect(node, &mut text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

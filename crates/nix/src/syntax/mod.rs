@@ -2,6 +2,7 @@
 
 mod bindings;
 mod lower;
+mod parser;
 pub mod raw;
 mod scope;
 mod strings;

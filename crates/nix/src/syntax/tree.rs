@@ -1,29 +1,34 @@
 //! Concrete syntax trees. This is the one file that knows the parser, `rnix`.
-//!
-//! Nodes are read from rowan's green tree directly: no cursor is allocated per node, which makes
-//! lowering several times as fast as through the typed syntax tree.
 
+use bumpalo::Bump;
 use rnix::{NixLanguage, ParseError};
-use rowan::{GreenNode, GreenNodeData, Language, NodeOrToken};
+use rowan::{Language, NodeOrToken};
 
 pub use rnix::SyntaxKind as Kind;
 
-/// A parsed text.
-pub struct Tree {
-    green: GreenNode,
+/// A parsed text; lives in an arena of its own that goes when lowering is done.
+pub struct Tree<'t> {
+    /// The whole.
+    pub root: Node<'t>,
     /// What is wrong with it: offset, length in bytes, message.
     pub errors: Vec<(u32, u32, String)>,
 }
 
-/// An inner node of a tree and its offset in the text.
+/// An inner node of a tree.
 #[derive(Clone, Copy)]
 pub struct Node<'t> {
-    green: &'t GreenNodeData,
     /// Offset of its first byte.
     pub start: u32,
+    data: &'t NodeData<'t>,
 }
 
-/// A leaf.
+struct NodeData<'t> {
+    kind: Kind,
+    len: u32,
+    children: &'t [Element<'t>],
+}
+
+/// A leaf; white space and comments are not kept.
 #[derive(Clone, Copy)]
 pub struct Token<'t> {
     /// Its kind.
@@ -32,6 +37,13 @@ pub struct Token<'t> {
     pub text: &'t str,
     /// Offset of its first byte.
     pub start: u32,
+}
+
+impl Token<'_> {
+    /// Offset of the first byte after it.
+    pub fn end(&self) -> u32 {
+        self.start + self.text.len() as u32
+    }
 }
 
 /// A child of a node.
@@ -44,9 +56,18 @@ pub enum Element<'t> {
 }
 
 /// Parses a text that has no carriage returns.
-pub fn parse(text: &str) -> Tree {
+///
+/// `rnix` says what is wrong with a text; its trees, with every blank in them, are expensive.
+/// So a text is first read by a small parser of our own, on `rnix`'s tokens, which gives up at the
+/// first thing that it does not expect.
+pub fn parse<'t>(text: &'t str, arena: &'t Bump) -> Tree<'t> {
+    if let Some(root) = super::parser::parse(text, arena) {
+        return Tree {
+            root,
+            errors: Vec::new(),
+        };
+    }
     let parsed = rnix::Root::parse(text);
-    let green = parsed.syntax().green().to_owned();
     let mut errors: Vec<_> = parsed
         .errors()
         .iter()
@@ -54,51 +75,93 @@ pub fn parse(text: &str) -> Tree {
         .collect();
     errors.sort_by_key(|error| error.0);
     errors.dedup_by_key(|error| error.0);
-    Tree { green, errors }
+    let root = copy(parsed.syntax().green(), 0, text, arena);
+    Tree { root, errors }
 }
 
-impl Tree {
-    /// The whole.
-    pub fn root(&self) -> Node<'_> {
-        Node {
-            green: &self.green,
-            start: 0,
+/// The tokens of a text, without white space and comments.
+pub fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut all = Vec::with_capacity(text.len() / 4);
+    let mut start = 0;
+    for (kind, token) in rnix::tokenize(text) {
+        if !matches!(kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT) {
+            all.push(Token {
+                kind,
+                text: token,
+                start,
+            });
+        }
+        start += token.len() as u32;
+    }
+    all
+}
+
+/// A node of `rnix` as one of ours.
+fn copy<'t>(green: &rowan::GreenNodeData, start: u32, text: &'t str, arena: &'t Bump) -> Node<'t> {
+    let mut offset = start;
+    let mut children = Vec::new();
+    for child in green.children() {
+        match child {
+            NodeOrToken::Node(inner) => {
+                children.push(Element::Node(copy(inner, offset, text, arena)));
+                offset += u32::from(inner.text_len());
+            }
+            NodeOrToken::Token(token) => {
+                let kind = NixLanguage::kind_from_raw(token.kind());
+                let end = offset + u32::from(token.text_len());
+                if !matches!(kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT) {
+                    let text = &text[offset as usize..end as usize];
+                    children.push(Element::Token(Token {
+                        kind,
+                        text,
+                        start: offset,
+                    }));
+                }
+                offset = end;
+            }
         }
     }
+    Node::new(
+        NixLanguage::kind_from_raw(green.kind()),
+        start,
+        offset - start,
+        arena.alloc_slice_copy(&children),
+        arena,
+    )
 }
 
 impl<'t> Node<'t> {
+    /// A node with its children.
+    pub fn new(
+        kind: Kind,
+        start: u32,
+        len: u32,
+        children: &'t [Element<'t>],
+        arena: &'t Bump,
+    ) -> Self {
+        Self {
+            start,
+            data: arena.alloc(NodeData {
+                kind,
+                len,
+                children,
+            }),
+        }
+    }
+
     /// What it is.
     pub fn kind(self) -> Kind {
-        NixLanguage::kind_from_raw(self.green.kind())
+        self.data.kind
     }
 
     /// Length in bytes.
     pub fn len(self) -> u32 {
-        self.green.text_len().into()
+        self.data.len
     }
 
-    /// Nodes and tokens, white space and comments included.
+    /// Nodes and tokens.
     pub fn elements(self) -> impl Iterator<Item = Element<'t>> {
-        let mut offset = self.start;
-        self.green.children().map(move |child| {
-            let start = offset;
-            match child {
-                NodeOrToken::Node(green) => {
-                    offset += u32::from(green.text_len());
-                    Element::Node(Node { green, start })
-                }
-                NodeOrToken::Token(token) => {
-                    offset += u32::from(token.text_len());
-                    let kind = NixLanguage::kind_from_raw(token.kind());
-                    Element::Token(Token {
-                        kind,
-                        text: token.text(),
-                        start,
-                    })
-                }
-            }
-        })
+        self.data.children.iter().copied()
     }
 
     /// The children that are nodes.
@@ -109,15 +172,11 @@ impl<'t> Node<'t> {
         })
     }
 
-    /// The children that are tokens, without white space and comments.
+    /// The children that are tokens.
     pub fn tokens(self) -> impl Iterator<Item = Token<'t>> {
         self.elements().filter_map(|element| match element {
-            Element::Token(token)
-                if !matches!(token.kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT) =>
-            {
-                Some(token)
-            }
-            _ => None,
+            Element::Token(token) => Some(token),
+            Element::Node(_) => None,
         })
     }
 
@@ -305,4 +364,35 @@ fn name(kind: Kind) -> &'static str {
         TOKEN_ERROR => "invalid token",
         _ => "this",
     }
+}
+
+/// The shape of a tree as text.
+#[cfg(test)]
+pub fn outline(node: Node<'_>) -> String {
+    // The root of `rnix` begins with the blanks before the first token.
+    let start = if node.kind() == Kind::NODE_ROOT {
+        0
+    } else {
+        node.start
+    };
+    let mut out = format!("({:?}@{start}", node.kind());
+    for element in node.elements() {
+        match element {
+            Element::Node(inner) => out.push_str(&outline(inner)),
+            Element::Token(token) => out.push_str(&format!(" {:?}={}", token.kind, token.text)),
+        }
+    }
+    out + ")"
+}
+
+/// The shape of `rnix`'s tree of a text, if that has no mistakes.
+#[cfg(test)]
+pub fn outline_by_rnix(text: &str) -> Option<String> {
+    let arena = Bump::new();
+    let parsed = rnix::Root::parse(text);
+    if !parsed.errors().is_empty() {
+        return None;
+    }
+    let root = copy(parsed.syntax().green(), 0, text, &arena);
+    Some(outline(root))
 }
