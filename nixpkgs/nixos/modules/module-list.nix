@@ -41,23 +41,18 @@
   ./security/wrappers.nix
 
   # services
-  ./services/backup/postgresql-backup.nix
-  ./services/databases/memcached.nix
-  ./services/databases/postgresql.nix
-  ./services/databases/redis.nix
+  ./services/applications.nix
   ./services/hardware/udev.nix
   ./services/networking/dhcpcd.nix
   ./services/networking/firewall.nix
   ./services/networking/nat.nix
   ./services/networking/radvd.nix
-  ./services/networking/haproxy.nix
   ./services/networking/ssh/sshd.nix
   ./services/networking/wireguard.nix
   ./services/system/dbus.nix
   ./services/system/periodic.nix
   ./services/system/small.nix
   ./services/ttys/getty.nix
-  ./services/web-servers/nginx
   ./services/x11/xserver.nix
 
   # system

@@ -603,7 +603,7 @@ in
   # ---- web servers and what they serve -----------------------------------------------------
   nginx = { "with" = [ "nginx-common" ]; links = { "conf" = "/etc/nginx"; "html" = "/usr/share/nginx/html"; }; };
   apacheHttpd = { deb = "apache2-bin"; "with" = [ "apache2" "apache2-data" "apache2-utils" ]; pname = "apache-httpd"; main = "httpd";
-    links = { "bin/httpd" = "/usr/sbin/apache2"; "modules" = "/usr/lib/apache2/modules"; }; dev = "apache2-dev"; };
+    links = { "bin/httpd" = "/usr/sbin/apache2"; "modules" = "/usr/lib/apache2/modules"; "htdocs" = "/usr/share/apache2/default-site"; "icons" = "/usr/share/apache2/icons"; }; dev = "apache2-dev"; };
   lighttpd = { "with" = [ "lighttpd-modules-lua" ]; };
   caddy = { };
   h2o = null;
@@ -703,7 +703,7 @@ in
   nut = { deb = "nut-server"; "with" = [ "nut-client" ]; main = null; };
 
   # ---- mail --------------------------------------------------------------------------------
-  postfix = { "with" = [ "postfix-pcre" "postfix-lmdb" "postfix-ldap" "postfix-mysql" "postfix-pgsql" "postfix-sqlite" ]; links = { "libexec/postfix" = "/usr/lib/postfix/sbin"; "etc/postfix" = "/etc/postfix"; }; };
+  postfix = { "with" = [ "postfix-pcre" "postfix-lmdb" "postfix-ldap" "postfix-mysql" "postfix-pgsql" "postfix-sqlite" ]; links."libexec/postfix" = "/usr/lib/postfix/sbin"; };
   dovecot = { deb = "dovecot-core"; "with" = [ "dovecot-imapd" "dovecot-pop3d" "dovecot-lmtpd" "dovecot-submissiond" "dovecot-sqlite" ]; links."libexec/dovecot" = "/usr/lib/dovecot"; };
   dovecot_pigeonhole = { deb = "dovecot-sieve"; "with" = [ "dovecot-managesieved" ]; main = "sievec"; };
   opensmtpd = { main = "smtpd"; };

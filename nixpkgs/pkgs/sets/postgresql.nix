@@ -61,10 +61,7 @@ let
       main = "psql";
       dev = [ "postgresql-server-dev-${major}" ];
       links =
-        lib.listToAttrs (map (name: lib.nameValuePair "bin/${name}" "${home}/bin/${name}") programs)
-        // {
-          "share/postgresql" = "/usr/share/postgresql/${major}";
-        };
+        lib.listToAttrs (map (name: lib.nameValuePair "bin/${name}" "${home}/bin/${name}") programs);
       passthru = {
         psqlSchema = major;
         jitSupport = true;

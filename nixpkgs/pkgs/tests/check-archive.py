@@ -56,6 +56,19 @@ def contents(directory: pathlib.Path, wanted: set[str]) -> dict[str, set[str]]:
     return files
 
 
+def place(path: str) -> str | None:
+    """Where a view shows a file of a package, as realise's builders/debian.rs has it."""
+    for prefix, to in (
+        ("usr/lib/x86_64-linux-gnu/", "lib/"), ("lib/x86_64-linux-gnu/", "lib/"), ("usr/games/", "bin/"),
+        ("usr/bin/", "bin/"), ("usr/sbin/", "bin/"), ("bin/", "bin/"), ("sbin/", "bin/"), ("usr/share/", "share/"),
+        ("usr/libexec/", "libexec/"), ("usr/include/", "include/"), ("usr/lib/", "lib/"), ("lib/", "lib/"),
+        ("etc/", "etc/"),
+    ):
+        if path.startswith(prefix):
+            return to + path[len(prefix):]
+    return None
+
+
 def is_in(target: str, paths: set[str]) -> bool:
     relative = target.lstrip("/")
     if relative in paths or target in MADE_BY_SCRIPTS:
@@ -87,6 +100,10 @@ def main() -> int:
         for link, target in row["links"].items():
             if not is_in(target, everything):
                 fault(attr, f"link {link} leads to {target}, which no installed package has")
+        places = {place(path) for path in shown} - {None}
+        for link in row["links"]:
+            if any(shown_at.startswith(link + "/") for shown_at in places):
+                fault(attr, f"link {link} stands where the view has a folder")
         programs = {link[4:] for link in row["links"] if link.startswith("bin/")}
         for path in shown:
             for prefix in BIN:

@@ -6,6 +6,8 @@ let
   cfg = config.services.nginx;
   hosts = lib.attrValues (lib.mapAttrs (name: host: host // { serverName = if host.serverName != null then host.serverName else name; }) cfg.virtualHosts);
 
+  mimeTypes = "types {\n" + lib.replaceStrings [ "\n" ] [ ";\n" ] (import ../mime-types.nix) + "}\n";
+
   on = value: if value then "on" else "off";
   hasTls = host: host.onlySSL || host.addSSL || host.forceSSL || host.rejectSSL;
 
@@ -210,7 +212,7 @@ let
   httpText = ''
     http {
       ${temporary}
-      ${import ./mime-types.nix}
+      ${mimeTypes}
       default_type application/octet-stream;
       types_hash_max_size 4096;
       ${optionalString (cfg.resolver.addresses != [ ]) "resolver ${toString cfg.resolver.addresses} ${optionalString (cfg.resolver.valid != "") "valid=${cfg.resolver.valid}"} ipv4=${on cfg.resolver.ipv4} ipv6=${on cfg.resolver.ipv6};"}
@@ -314,7 +316,7 @@ let
           events {
             ${cfg.eventsConfig}
           }
-          ${if cfg.httpConfig != "" then "http {\n${temporary}\n${import ./mime-types.nix}\ndefault_type application/octet-stream;\n${cfg.httpConfig}\n}" else httpText}
+          ${if cfg.httpConfig != "" then "http {\n${temporary}\n${mimeTypes}\ndefault_type application/octet-stream;\n${cfg.httpConfig}\n}" else httpText}
           ${optionalString (cfg.streamConfig != "") "stream {\n${cfg.streamConfig}\n}"}
         ''
     }
