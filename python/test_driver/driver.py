@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from . import polling_condition
 from ._channel import SCRIPT, channel
-from ._durations import Duration, some_seconds
+from ._durations import Duration
+from ._retry import retry
 from .debug import Debug, DebugAbstract, DebugNop
-from .errors import RequestedAssertionFailed
 from .logger import AbstractLogger, rootlog
 from .machine import BaseMachine, NspawnMachine, QemuMachine
 from .vlan import VLan
@@ -141,38 +140,13 @@ class Driver:
 
     def retry(
         self,
-        fn: Callable[[bool], bool],
-        timeout: Duration = 900,
+        fn: Callable[..., Any],
+        timeout: Duration | None = 900,
         *,
         timeout_seconds: Duration | None = None,
     ) -> None:
         """Calls a function until it gives true; the last time with True."""
-        given = timeout if timeout_seconds is None else timeout_seconds
-        limit = some_seconds(given)
-        talk = channel()
-        start = time.monotonic()
-        what = getattr(fn, "__name__", "the function")
-        span = talk.call("wait_enter", what=f"{what}() to be true", limit=limit)
-        talk.push(span)
-        tries, done = 0, False
-        try:
-            while time.monotonic() - start < limit * talk.scale:
-                tries += 1
-                if fn(False):
-                    done = True
-                    return
-                talk.tell("wait_progress", span=span, state="false", tries=tries)
-                time.sleep(1)
-            if fn(True):
-                done = True
-                return
-            elapsed = time.monotonic() - start
-            raise RequestedAssertionFailed(
-                f"action timed out after {elapsed:.2f} seconds (timeout={given})"
-            )
-        finally:
-            talk.pop()
-            talk.call("wait_leave", span=span, done=done)
+        retry(fn, timeout, timeout_seconds=timeout_seconds)
 
     def create_machine(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from contextlib import contextmanager
 from typing import Any, Iterator
 
@@ -17,6 +18,11 @@ class AbstractLogger:
     def __init__(self) -> None:
         self._level = 2
         self.interactive = False
+
+    @staticmethod
+    def sanitise(message: str) -> str:
+        """A text without control characters."""
+        return "".join(c for c in message if unicodedata.category(c)[0] != "C")
 
     def log(self, message: str, attributes: dict[str, str] = {}) -> None:
         """Writes a line."""

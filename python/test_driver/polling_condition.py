@@ -24,7 +24,7 @@ class PollingCondition:
         description: str | None,
     ) -> None:
         self._driver = driver
-        self.condition = condition
+        self._function = condition
         self.interval = interval
         self.entered = False
         self.entry_count = 0
@@ -33,6 +33,11 @@ class PollingCondition:
             document = condition.__doc__
             description = " ".join(document.split()) if document else condition.__name__
         self.description = str(description)
+
+    @property
+    def condition(self) -> PollingCondition:
+        """Itself; upstream's decorator gives another object around it."""
+        return self
 
     @property
     def overdue(self) -> bool:
@@ -50,7 +55,7 @@ class PollingCondition:
                 rootlog.info(f"Time since last: {time.monotonic() - self.last_called:.2f}s")
             before, self.entered = self.entered, True
             try:
-                result = self.condition()
+                result = self._function()
             except Exception as error:
                 self.last_called = time.monotonic()
                 rootlog.info(f"Polling condition failed: {error!r}")

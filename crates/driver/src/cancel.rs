@@ -14,6 +14,7 @@ pub struct Cancel {
 struct Inner {
     cancelled: AtomicBool,
     hooks: Mutex<Vec<Hook>>,
+    children: Mutex<Vec<Weak<Inner>>>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -28,12 +29,18 @@ impl Cancel {
     #[must_use]
     pub fn child(&self) -> Self {
         let child = Self::new();
-        let weak: Weak<Inner> = Arc::downgrade(&child.inner);
-        self.on_cancel(move || {
-            if let Some(inner) = weak.upgrade() {
-                Self { inner }.cancel();
-            }
-        });
+        let mut children = self.children();
+        if self.is_cancelled() {
+            drop(children);
+            child.cancel();
+            return child;
+        }
+        // A run makes a child for each call: those that are gone must not pile up.
+        if children.len() == children.capacity() {
+            children.retain(|child| child.strong_count() > 0);
+        }
+        children.push(Arc::downgrade(&child.inner));
+        drop(children);
         child
     }
 
@@ -43,6 +50,10 @@ impl Cancel {
         let hooks = std::mem::take(&mut *self.hooks());
         for hook in hooks {
             hook();
+        }
+        let children = std::mem::take(&mut *self.children());
+        for inner in children.iter().filter_map(Weak::upgrade) {
+            Self { inner }.cancel();
         }
     }
 
@@ -60,6 +71,13 @@ impl Cancel {
         } else {
             hooks.push(Box::new(hook));
         }
+    }
+
+    fn children(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Inner>>> {
+        self.inner
+            .children
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {

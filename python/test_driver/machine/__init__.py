@@ -13,6 +13,7 @@ from typing import IO, Any, Callable, Literal, overload
 
 from .._channel import channel
 from .._durations import Duration, seconds, some_seconds
+from .._retry import retry
 from ..errors import MachineError, RequestedAssertionFailed
 from ..logger import rootlog
 from .qmp import QMPAPIError, QMPSession, wait_for
@@ -26,6 +27,7 @@ __all__ = [
     "QMPSession",
     "QemuMachine",
     "RequestedAssertionFailed",
+    "retry",
 ]
 
 
@@ -193,15 +195,39 @@ class BaseMachine:
             )
         )
 
-    def wait_until_succeeds(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_succeeds(
+        self,
+        command: str,
+        timeout: Duration = 900,
+        *,
+        attempt_timeout: Duration | None = None,
+    ) -> str:
         """Repeats a command until it succeeds; gives its standard output."""
         return str(
-            self._do("wait_until_succeeds", command=command, timeout=some_seconds(timeout))
+            self._do(
+                "wait_until_succeeds",
+                command=command,
+                timeout=some_seconds(timeout),
+                attempt_timeout=seconds(attempt_timeout, "attempt_timeout"),
+            )
         )
 
-    def wait_until_fails(self, command: str, timeout: Duration = 900) -> str:
+    def wait_until_fails(
+        self,
+        command: str,
+        timeout: Duration = 900,
+        *,
+        attempt_timeout: Duration | None = None,
+    ) -> str:
         """Repeats a command until it fails; gives its standard output."""
-        return str(self._do("wait_until_fails", command=command, timeout=some_seconds(timeout)))
+        return str(
+            self._do(
+                "wait_until_fails",
+                command=command,
+                timeout=some_seconds(timeout),
+                attempt_timeout=seconds(attempt_timeout, "attempt_timeout"),
+            )
+        )
 
     def sleep(self, secs: Duration) -> None:
         """Lets so much time of the machine pass."""

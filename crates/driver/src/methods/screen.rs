@@ -67,7 +67,9 @@ fn human(handle: &Handle, command: &str) -> Result<String> {
 
 pub(super) fn monitor(session: &Session, call: &Call) -> Result {
     let handle = started(session, call)?;
-    Ok(json!(human(handle, call.args.text("command")?)?).into())
+    // Upstream reads up to the next prompt, which some scripts look for.
+    let text = human(handle, call.args.text("command")?)?;
+    Ok(json!(format!("{text}(qemu) ")).into())
 }
 
 pub(super) fn monitor_prompt(session: &Session, call: &Call) -> Result {
@@ -248,7 +250,7 @@ pub(crate) fn save(
 
 pub(super) fn screen_text(session: &Session, call: &Call) -> Result {
     if !session.ocr {
-        let message = "reading text off the screen needs `enableOCR = true` in the test";
+        let message = "OCR requested but enableOCR is false";
         return Err(Raise::machine(message));
     }
     let handle = started(session, call)?;

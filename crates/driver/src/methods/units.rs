@@ -197,7 +197,8 @@ pub(super) fn require_state(session: &Session, call: &Call) -> Result {
         return Ok(null());
     }
     tell_about(session, call, unit, None);
+    // Upstream's words, twice "to" included: scripts match them.
     Err(Raise::assertion(format!(
-        "Expected unit \"{unit}\" to be in state \"{wanted}\" but it is in state \"{state}\""
+        "Expected unit \"{unit}\" to to be in state '{wanted}' but it is in state '{state}'"
     )))
 }

@@ -33,6 +33,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
         include_str!("../../../../python/test_driver/_main.py"),
     ),
     (
+        "test_driver/_retry.py",
+        include_str!("../../../../python/test_driver/_retry.py"),
+    ),
+    (
         "test_driver/debug.py",
         include_str!("../../../../python/test_driver/debug.py"),
     ),

@@ -73,6 +73,11 @@ assert message(a.fail, "true")[0] == "command `true` unexpectedly succeeded"
 text, error = message(a.wait_until_succeeds, "echo hm >&2; false", timeout=0.3)
 assert text.startswith("action timed out after 0.") and text.endswith(" seconds (timeout=0.3)"), text
 assert error.stderr == "hm\n"
+try:
+    a.wait_until_succeeds("echo try >> $FAKE/tries; sleep 60", timeout=1, attempt_timeout=0.2)
+except RequestedAssertionFailed:
+    tries = int(a.succeed("wc -l < $FAKE/tries"))
+    assert tries > 1, tries
 assert message(a.wait_until_fails, "true", timeout=0)[0].startswith("action timed out")
 assert message(a.wait_for_file, "/nonexistent", timeout=0.1)[0].startswith("action timed out")
 assert message(a.wait_for_open_port, 1, timeout=0.1)[0].startswith("action timed out")
@@ -149,12 +154,20 @@ def later(last):
 retry(later, timeout=10)
 assert calls == [False, False]
 
+left = []
+retry(lambda remaining: left.append(remaining) or True, timeout=None)
+assert left == [None]
+from test_driver.machine import retry as retry_2
+from test_driver import logger
+retry_2(lambda last: last, timeout=0)
+assert logger.rootlog.sanitise("a\x07b") == "ab"
+
 @polling_condition(seconds_interval=0)
 def fine():
     "is fine"
 with fine:
     a.succeed("true")
-assert fine.description == "is fine"
+assert fine.description == fine.condition.description == "is fine"
 
 @polling_condition
 def broken():
@@ -273,7 +286,7 @@ fn keyboard_console_and_monitor() {
 from test_driver.machine.qmp import QMPAPIError
 a.send_key("ctrl-alt-f2")
 a.send_chars("Hi\n")
-assert a.send_monitor_command("info x") == "did info x\n"
+assert a.send_monitor_command("info x") == "did info x\n(qemu) "
 assert a.qmp_client.send("query-status") == {"status": "running"}
 assert a.wait_for_qmp_event(lambda e: e["data"]["n"] == 2, timeout=5)["event"] == "FAKE"
 try:
