@@ -69,6 +69,8 @@ pub(crate) struct Inner {
 struct State {
     running: Option<Arc<Running>>,
     last: Option<Ended>,
+    /// Whether the console of the boot that was saved has been told, since it was saved in this run.
+    told: bool,
 }
 
 impl Machine {
@@ -188,6 +190,9 @@ impl Machine {
         let text = fs::read(snapshot.console()).unwrap_or_default();
         let path = self.0.directory.join(console::FILE);
         fs::write(&path, &text).map_err(Error::file("write", &path))?;
+        if std::mem::take(&mut self.0.lock().told) {
+            return Ok(());
+        }
         for line in text
             .strip_suffix(b"\n")
             .unwrap_or(&text)
@@ -415,6 +420,11 @@ impl Machine {
     /// The ports of its cards.
     pub fn cards(&self) -> &[(Vlan, PortId)] {
         &self.0.cards
+    }
+
+    /// Keeps the next restore from telling the console that was just told.
+    pub(crate) fn console_was_told(&self) {
+        self.0.lock().told = true;
     }
 
     pub(crate) fn running(&self) -> Option<Arc<Running>> {

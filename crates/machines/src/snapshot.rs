@@ -320,6 +320,7 @@ impl Machine {
         let disks = disks::paths(self.directory(), &self.spec().hardware);
         if after == After::End {
             self.crash(COMMAND_LIMIT)?;
+            self.console_was_told();
         }
         for (index, disk) in disks.iter().enumerate() {
             let target = target.join(disk_name(index));
