@@ -134,3 +134,41 @@ fn long_texts_keep_their_ends() {
     assert_eq!(text.omitted, 180);
     assert_eq!(Text::bounded("short", 5).to_string(), "short");
 }
+
+#[test]
+fn every_kind_has_its_line_in_the_documentation() {
+    let source = include_str!("../src/kind.rs");
+    let document = include_str!("../../../docs/events.md");
+    let kinds = source
+        .split("pub enum Kind {")
+        .nth(1)
+        .unwrap()
+        .split("\n}\n")
+        .next()
+        .unwrap();
+    let mut count = 0;
+    for line in kinds.lines() {
+        let Some(name) = line
+            .strip_prefix("    ")
+            .and_then(|line| line.strip_suffix(" {"))
+        else {
+            continue;
+        };
+        if !name.starts_with(char::is_uppercase) {
+            continue;
+        }
+        let mut kebab = String::new();
+        for c in name.chars() {
+            if c.is_uppercase() && !kebab.is_empty() {
+                kebab.push('-');
+            }
+            kebab.extend(c.to_lowercase());
+        }
+        assert!(
+            document.contains(&format!("\n| `{kebab}` | ")),
+            "docs/events.md has no {kebab}"
+        );
+        count += 1;
+    }
+    assert!(count > 25, "only {count} kinds were found");
+}

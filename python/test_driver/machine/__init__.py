@@ -393,6 +393,12 @@ class QemuMachine(BaseMachine):
         """Whether it answers."""
         return bool(self._ask("state")["connected"])
 
+    @connected.setter
+    def connected(self, value: bool) -> None:
+        # Scripts that make the machine restart by other means say so in this way.
+        if not value:
+            self._ask("disconnected")
+
     @property
     def pid(self) -> int | None:
         """Process id of QEMU on the host."""

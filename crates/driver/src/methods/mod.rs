@@ -181,6 +181,7 @@ fn dispatch(session: &Session, call: Call) -> Result {
         "connect" => power::connect(session, &call),
         "is_up" => power::is_up(&call),
         "state" => power::state(&call),
+        "disconnected" => power::disconnected(&call),
         "shutdown" => power::shutdown(session, &call),
         "wait_for_shutdown" => power::wait_for_shutdown(session, &call),
         "crash" => power::crash(session, &call),

@@ -77,6 +77,15 @@ pub(super) fn state(call: &Call) -> Result {
     .into())
 }
 
+/// The script says that the machine is restarting.
+pub(super) fn disconnected(call: &Call) -> Result {
+    let machine = &call.machine()?.machine;
+    if machine.running() {
+        machine.rebooting();
+    }
+    Ok(null())
+}
+
 pub(super) fn shutdown(session: &Session, call: &Call) -> Result {
     let handle = call.machine()?;
     if !handle.machine.running() {
