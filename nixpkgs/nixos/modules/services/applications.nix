@@ -2,12 +2,22 @@
 {
   imports = [
     ./backup/postgresql-backup.nix
+    ./databases/etcd.nix
     ./databases/memcached.nix
     ./databases/mysql.nix
     ./databases/postgresql.nix
     ./databases/redis.nix
+    ./logging/rsyslogd.nix
+    ./network-filesystems/clients.nix
     ./networking/bind.nix
+    ./networking/dnsdist.nix
+    ./networking/git-daemon.nix
     ./networking/haproxy.nix
+    ./networking/knot.nix
+    ./networking/samba.nix
+    ./networking/stunnel.nix
+    ./networking/vsftpd.nix
+    ./system/atd.nix
     ./web-servers/apache-httpd
     ./web-servers/nginx
   ];
