@@ -80,13 +80,14 @@ impl Bus {
             .bytes()
             .map(|digit| format!("{digit:02x}"))
             .collect();
-        bus.stream
-            .write_all(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes())?;
+        // In one go, as systemd's own clients do: a message that its manager finds in one read with
+        // `BEGIN` lies there until the next.
+        let hello = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
+        bus.stream.write_all(hello.as_bytes())?;
         let line = bus.line()?;
         if !line.starts_with("OK ") {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, line).into());
         }
-        bus.stream.write_all(b"BEGIN\r\n")?;
         Ok(bus)
     }
 

@@ -163,6 +163,7 @@ pub(crate) fn kernel_log(text: &str) {
     use std::io::Write;
     // Without a kernel log there is nobody to tell.
     if let Ok(mut log) = OpenOptions::new().write(true).open("/dev/kmsg") {
-        let _ = writeln!(log, "<4>snowglobe: {text}");
+        // One message is what one call writes.
+        let _ = log.write_all(format!("<4>snowglobe: {text}\n").as_bytes());
     }
 }
