@@ -619,7 +619,13 @@ impl Inner {
         for (vlan, port) in &self.cards {
             vlan.detach(*port);
         }
-        self.lock().last = Some(ended.clone());
+        {
+            let mut state = self.lock();
+            state.last = Some(ended.clone());
+            if let Some(running) = &state.running {
+                running.forget_ram();
+            }
+        }
         self.observer.ended(&self.spec.name, ended);
     }
 }

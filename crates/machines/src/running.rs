@@ -61,8 +61,7 @@ pub(crate) struct Running {
     pub console: Mutex<UnixStream>,
     /// Our end of the agent's port, until somebody takes it.
     pub agent: Mutex<Option<UnixStream>>,
-    /// The memory, where it is shared with us.
-    pub ram: Option<OwnedFd>,
+    ram: Mutex<Option<Arc<OwnedFd>>>,
     process: Arc<Process>,
 }
 
@@ -96,9 +95,25 @@ impl Running {
             qmp,
             console: Mutex::new(console),
             agent: Mutex::new(Some(agent)),
-            ram,
+            ram: Mutex::new(ram.map(Arc::new)),
             process,
         }
+    }
+
+    /// The memory, where it is shared with us.
+    pub fn ram(&self) -> Option<Arc<OwnedFd>> {
+        self.ram
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Gives the memory back to the host.
+    pub fn forget_ram(&self) {
+        self.ram
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 
     pub fn process(&self) -> &Arc<Process> {

@@ -9,6 +9,7 @@
 //! | `ram` | memory, sparse; mapped privately by every machine that is restored from it |
 //! | `disk0.qcow2` … | the disks, frozen: a restored machine writes into overlays |
 //! | `console.log` | what the console had shown |
+//! | `synced` | all of it is on the host's disk: it outlives a crash of the host |
 //!
 //! It appears whole or not at all, by one rename. It holds no host name, address or key that the
 //! machine did not have itself; machines restored from the same snapshot share everything that the
@@ -22,6 +23,7 @@
 //! again (for a checkpoint), its memory is in `state`, and restoring it reads all of it.
 
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -49,6 +51,8 @@ const MIGRATION_LOOK: Duration = Duration::from_millis(1);
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state";
 const RAM: &str = "ram";
+/// Exists when everything is on the disk of the host.
+const SYNCED: &str = "synced";
 
 /// What becomes of a machine when it has been saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,9 @@ struct Manifest {
     /// Size and bytes that are not holes; absent when the memory is in the state.
     ram: Option<(u64, u64)>,
     disks: usize,
+    /// The boot of the host in which it was made: what was not yet written out when that ended is
+    /// lost.
+    host_boot: String,
 }
 
 /// What saving cost.
@@ -93,6 +100,17 @@ pub struct Saved {
     pub state_time: Duration,
     /// In all.
     pub time: Duration,
+}
+
+/// An entry of a folder of snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Bytes that it takes on the host's disk.
+    pub bytes: u64,
+    /// When it was last opened.
+    pub used: std::time::SystemTime,
 }
 
 /// A folder of snapshots by key, shared between processes.
@@ -131,6 +149,40 @@ impl Snapshots {
                 Err(error)
             }
         }
+    }
+
+    /// All entries, in no order. What is being made or deleted is not among them.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn list(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let directory = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(entries),
+            directory => directory?,
+        };
+        for entry in directory {
+            let path = entry?.path();
+            let Ok(manifest) = fs::metadata(path.join(MANIFEST)) else {
+                continue;
+            };
+            let Some(key) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            if key.starts_with('.') {
+                continue;
+            }
+            let bytes = fs::read_dir(&path)?
+                .map(|file| Ok(file?.metadata()?.blocks() * 512))
+                .sum::<io::Result<u64>>()?;
+            entries.push(Entry {
+                key: key.to_owned(),
+                bytes,
+                used: manifest.modified()?,
+            });
+        }
+        Ok(entries)
     }
 
     /// Removes a snapshot unless somebody uses it; whether it is gone.
@@ -216,6 +268,11 @@ impl Snapshot {
                 return Err(bad(format!("'{}' is no disk", disk.display())));
             }
         }
+        if snapshot.manifest.host_boot != host_boot() && !snapshot.path.join(SYNCED).exists() {
+            return Err(bad("the host crashed before it was written out".into()));
+        }
+        // For whoever looks for entries that nobody uses.
+        let _ = snapshot._lock.set_modified(std::time::SystemTime::now());
         Ok(snapshot)
     }
 
@@ -290,7 +347,8 @@ impl Machine {
 
         let qmp = &running.qmp;
         qmp.execute("stop", json!({}), COMMAND_LIMIT)?;
-        set_capability(qmp, running.ram.is_some())?;
+        let memory = running.ram();
+        set_capability(qmp, memory.is_some())?;
         // Without a limit of its bandwidth; nobody waits for the machine meanwhile.
         let fast = json!({ "max-bandwidth": 1_u64 << 40 });
         qmp.execute("migrate-set-parameters", fast, COMMAND_LIMIT)?;
@@ -307,7 +365,7 @@ impl Machine {
         let state_path = state.into_temp_path();
         disks::move_file(&state_path, &target.join(STATE))?;
         let _ = state_path.keep();
-        let memory = match &running.ram {
+        let memory = match &memory {
             Some(memory) => {
                 let size = u64::from(self.spec().hardware.memory_mib) << 20;
                 let path = target.join(RAM);
@@ -344,6 +402,7 @@ impl Machine {
             state_blake3: hash_file(&state_file).map_err(Error::file("read", &state_file))?,
             ram: memory,
             disks: disks.len(),
+            host_boot: host_boot(),
         };
         let manifest_path = target.join(MANIFEST);
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
@@ -353,6 +412,7 @@ impl Machine {
         match fs::rename(target, path) {
             Ok(()) => {
                 let _ = entry.keep();
+                write_out(path.to_owned());
             }
             Err(_) if path.join(MANIFEST).exists() => {}
             Err(error) => return Err(Error::file("make the snapshot", path)(error)),
@@ -413,6 +473,30 @@ fn host_processor() -> String {
         .lines()
         .filter(|line| wanted.iter().any(|name| line.starts_with(name)));
     lines.take(wanted.len()).collect::<Vec<_>>().join("\n")
+}
+
+/// Identifies the present boot of the host.
+fn host_boot() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// Puts all files of an entry on the disk, without anyone waiting for it. If our process ends
+/// before, the entry is good for this boot of the host only.
+fn write_out(path: PathBuf) {
+    let _ = std::thread::Builder::new()
+        .name("write-out".into())
+        .spawn(move || {
+            let sync = || -> io::Result<()> {
+                for entry in fs::read_dir(&path)? {
+                    fs::File::open(entry?.path())?.sync_all()?;
+                }
+                fs::File::create(path.join(SYNCED))?.sync_all()?;
+                fs::File::open(&path)?.sync_all()
+            };
+            // Nothing depends on it but the next boot of the host.
+            let _ = sync();
+        });
 }
 
 fn disk_name(index: usize) -> String {
@@ -488,6 +572,7 @@ mod tests {
             state_blake3: blake3::hash(b"state").to_hex().to_string(),
             ram: Some((100, 0)),
             disks: 1,
+            host_boot: host_boot(),
         };
         fs::write(path.join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
         snapshots
@@ -500,6 +585,9 @@ mod tests {
         assert!(snapshots.get("other").unwrap().is_none());
         let one = snapshots.get("key").unwrap().unwrap();
         let two = snapshots.get("key").unwrap().unwrap();
+        let list = snapshots.list().unwrap();
+        assert_eq!((list.len(), list[0].key.as_str()), (1, "key"));
+        assert!(list[0].bytes > 0);
         assert!(!snapshots.remove("key").unwrap());
         drop((one, two));
         assert!(snapshots.remove("key").unwrap());
@@ -515,7 +603,12 @@ mod tests {
     #[test]
     fn damaged_snapshots_are_told_and_dropped() {
         type Damage = fn(&Path);
-        let damages: [(&str, Damage); 6] = [
+        let damages: [(&str, Damage); 7] = [
+            ("the host crashed", |path| {
+                let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
+                let text = text.replace(&host_boot(), "another");
+                fs::write(path.join(MANIFEST), text).unwrap();
+            }),
             ("state is damaged", |path| {
                 fs::write(path.join(STATE), b"stat!").unwrap()
             }),
