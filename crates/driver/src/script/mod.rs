@@ -95,7 +95,7 @@ impl ScriptProcess {
         let job = Job {
             program: "python3".to_owned(),
             args: vec![
-                "-IB".to_owned(),
+                "-IBu".to_owned(),
                 setup.package.join("run.py").display().to_string(),
                 number.to_string(),
             ],
@@ -127,7 +127,8 @@ impl ScriptProcess {
     /// Gives it the script and serves it to its end. Nothing of it runs after that.
     pub fn serve(mut self, session: &Arc<Session>, hello: &Value) -> Result<End, RunError> {
         let broken = |source| RunError::Python { source };
-        let sender = Arc::new(Sender::new(self.socket.try_clone().map_err(broken)?));
+        let socket = self.socket.try_clone().map_err(broken)?;
+        let sender = Arc::new(Sender::new(socket, PATIENCE).map_err(broken)?);
         sender.send(hello);
         let (wake, waker) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|error| broken(error.into()))?;
@@ -173,6 +174,10 @@ struct Serving {
     at: Option<Vec<(u32, String)>>,
 }
 
+/// How long the process may leave an answer unread. Its receiving thread does nothing else.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many calls may be under way at once.
+const CALLS: usize = 512;
 /// How often the process is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -186,6 +191,9 @@ impl Serving {
             let until = lock(&self.session.clock).until;
             if until.is_some_and(|until| Instant::now() >= until) {
                 return End::TimedOut(self.ask_where(script));
+            }
+            if self.sender.is_broken() && script.process.try_wait().ok().flatten().is_none() {
+                return End::Broken("it does not read its answers".to_owned());
             }
             let mut next = self.poll_conditions().min(LOOK);
             if let Some(until) = until {
@@ -297,6 +305,12 @@ impl Serving {
             let _ = methods::handle(&self.session, message, cancel);
             return;
         };
+        if lock(&self.active.calls).len() >= CALLS {
+            let raise = Raise::machine(format!("more than {CALLS} calls at once"));
+            self.sender
+                .send(&json!({"id": number, "error": raise.to_json()}));
+            return;
+        }
         let quick = methods::is_quick(&message.call);
         let poll = message.poll.map(|seconds| {
             let interval = Duration::from_secs_f64(seconds.clamp(0.05, 3600.0));

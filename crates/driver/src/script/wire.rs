@@ -6,7 +6,9 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -119,14 +121,22 @@ impl Receiver {
 /// The sending side; may be used by many threads.
 pub(crate) struct Sender {
     socket: Mutex<UnixStream>,
+    broken: AtomicBool,
 }
 
 impl Sender {
-    /// Sends over this socket, which must be a blocking one.
-    pub fn new(socket: UnixStream) -> Self {
-        Self {
+    /// Sends over this blocking socket. Who does not take a message for so long gets no more.
+    pub fn new(socket: UnixStream, patience: Duration) -> io::Result<Self> {
+        socket.set_write_timeout(Some(patience))?;
+        Ok(Self {
             socket: Mutex::new(socket),
-        }
+            broken: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the other side does not listen any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
     }
 
     /// Sends a message. A process that is gone is no error: its end is noticed elsewhere.
@@ -140,6 +150,9 @@ impl Sender {
         let mut bytes = message.to_string().into_bytes();
         bytes.push(b'\n');
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_broken() {
+            return;
+        }
         let mut rest = &bytes[..];
         if let Some(descriptor) = descriptor {
             let descriptors = [descriptor];
@@ -150,10 +163,12 @@ impl Sender {
             let flags = SendFlags::NOSIGNAL;
             match rustix::net::sendmsg(socket.as_fd(), &slices, &mut extra, flags) {
                 Ok(count) => rest = &rest[count..],
-                Err(_) => return,
+                Err(_) => return self.broken.store(true, Ordering::SeqCst),
             }
         }
-        let _ = socket.write_all(rest);
+        if socket.write_all(rest).is_err() {
+            self.broken.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -168,7 +183,7 @@ mod tests {
     #[test]
     fn messages_come_in_pieces_and_with_descriptors() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let sender = Sender::new(theirs);
+        let sender = Sender::new(theirs, Duration::from_secs(60)).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"content").unwrap();
         file.rewind().unwrap();
@@ -188,6 +203,16 @@ mod tests {
         assert!(receiver.next().is_none());
         drop(sender);
         assert!(!receiver.read(ours.as_fd()).unwrap());
+    }
+
+    #[test]
+    fn nobody_has_to_listen() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let sender = Sender::new(theirs, Duration::from_millis(50)).unwrap();
+        sender.send(&json!("x".repeat(16 << 20)));
+        assert!(sender.is_broken());
+        sender.send(&json!("more"));
+        drop(ours);
     }
 
     #[test]
