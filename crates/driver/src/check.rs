@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use snowglobe_events::{Frame, Kind, Location};
+use snowglobe_events::{Frame, Kind, Location, Phase, Scope};
 use snowglobe_plan::Test;
 
 use crate::error::RunError;
 use crate::locate::ScriptMap;
+use crate::script::ensure_package;
 use crate::tools::{Finished, Job, Standard, Tools};
 
 /// A script to be checked.
@@ -18,8 +19,6 @@ pub struct Check<'a> {
     pub test: &'a Test,
     /// Python with pyflakes and mypy.
     pub tools: &'a dyn Tools,
-    /// The embedded package, as `ensure_package` laid it out.
-    pub package: &'a Path,
     /// Where results are kept, and mypy's own cache.
     pub cache_dir: &'a Path,
     /// Directories of the script's Python packages.
@@ -169,6 +168,7 @@ pub fn check(check: &Check<'_>) -> Result<Checked, RunError> {
     if script.skip_lint && script.skip_type_check {
         return Ok(Checked::default());
     }
+    let package = ensure_package(check.cache_dir, check.tools)?;
     let names = own_names(check.test);
     let mut hash = Sha256::new();
     for part in [
@@ -176,7 +176,7 @@ pub fn check(check: &Check<'_>) -> Result<Checked, RunError> {
         DECLARATIONS,
         &check.tools.identity(),
         &format!("{names:?} {} {}", script.skip_lint, script.skip_type_check),
-        &format!("{:?} {:?}", check.package, check.python_path),
+        &format!("{:?} {:?}", package, check.python_path),
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -191,8 +191,8 @@ pub fn check(check: &Check<'_>) -> Result<Checked, RunError> {
     }
     let map = ScriptMap::new(script);
     let (lint, types) = std::thread::scope(|scope| {
-        let types =
-            (!script.skip_type_check).then(|| scope.spawn(|| type_check(check, &names, &map)));
+        let types = (!script.skip_type_check)
+            .then(|| scope.spawn(|| type_check(check, &package, &names, &map)));
         let lint = if script.skip_lint {
             Ok(Checked::default())
         } else {
@@ -229,6 +229,35 @@ pub fn check(check: &Check<'_>) -> Result<Checked, RunError> {
         let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&mark, b""));
     }
     Ok(found)
+}
+
+/// Checks a script as a part of its run, with events; whether it is fine. [`crate::run`] does so
+/// too, at no cost when this was done before: whoever has to build machines first asks earlier.
+///
+/// # Errors
+///
+/// When a checker cannot do its work.
+pub fn check_script(check: &Check<'_>, scope: &Scope) -> Result<bool, RunError> {
+    let phase = Phase::Check;
+    let span = scope.open(Kind::PhaseStarted { phase });
+    let result = self::check(check);
+    let ok = result
+        .as_ref()
+        .is_ok_and(|checked| checked.findings.is_empty());
+    let cached = result.as_ref().is_ok_and(|checked| checked.cached);
+    let note = cached.then(|| "from the cache".to_owned());
+    scope.on(span, Kind::PhaseFinished { phase, ok, note });
+    let checked = result?;
+    for message in checked.warnings {
+        scope.emit(Kind::Warning {
+            message,
+            hints: Vec::new(),
+        });
+    }
+    if !checked.findings.is_empty() {
+        scope.emit(failure(&checked.findings));
+    }
+    Ok(ok)
 }
 
 /// How long a checker may take.
@@ -288,6 +317,7 @@ fn missing(finished: &Finished, module: &str) -> Option<String> {
 
 fn type_check(
     check: &Check<'_>,
+    package: &Path,
     names: &[(String, &str)],
     map: &ScriptMap,
 ) -> Result<Checked, RunError> {
@@ -324,9 +354,9 @@ fn type_check(
     }
     args.push(format!("--cache-dir={}", cache.display()));
     args.push("testScript.py".to_owned());
-    let path = format!("{}:{}", folder.path().display(), check.package.display());
+    let path = format!("{}:{}", folder.path().display(), package.display());
     let mut visible = check.visible.to_vec();
-    visible.push((check.package.to_owned(), false));
+    visible.push((package.to_owned(), false));
     visible.push((folder.path().to_owned(), false));
     visible.push((cache, true));
     let job = Job {

@@ -25,7 +25,7 @@ mod tools;
 mod world;
 
 pub use cancel::{Cancel, Limit};
-pub use check::{Check, Finding, FindingKind, check};
+pub use check::{Check, Checked, Finding, FindingKind, check, check_script};
 pub use error::RunError;
 pub use locate::ScriptMap;
 pub use run::{Mode, RunConfig, finish, planned, run, started};

@@ -10,7 +10,7 @@ use snowglobe_events::{
 };
 use snowglobe_plan::Test;
 
-use crate::check::{self, Check};
+use crate::check::{Check, check_script};
 use crate::error::RunError;
 use crate::locate::ScriptMap;
 use crate::methods::micros;
@@ -186,32 +186,14 @@ pub fn run(
     })?;
 
     if !config.skip_checks && !interactive {
-        let part = Part::begin(&root, Phase::Check);
-        let found = check::check(&Check {
+        let check = Check {
             test: &config.test,
             tools: config.tools.as_ref(),
-            package: &package,
             cache_dir: &config.cache_dir,
             python_path: &config.python_path,
             visible: &config.visible,
-        });
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                part.end(false, None);
-                return Err(error);
-            }
         };
-        for warning in &found.warnings {
-            root.emit(Kind::Warning {
-                message: warning.clone(),
-                hints: Vec::new(),
-            });
-        }
-        let note = found.cached.then(|| "from the cache".to_owned());
-        part.end(found.findings.is_empty(), note);
-        if !found.findings.is_empty() {
-            root.emit(check::failure(&found.findings));
+        if !check_script(&check, &root)? {
             return Ok(Outcome::Failed);
         }
     }
