@@ -158,6 +158,9 @@ pub struct Site<'a> {
     pub expr: &'a Expr<'a>,
     /// Meaningless when the expression is never put off (a literal or a variable).
     pub number: u32,
+    /// Whether trying to evaluate it at once costs no more than putting it off: a little
+    /// arithmetic, or an attribute of a variable.
+    pub cheap: bool,
 }
 
 /// A name in an attribute path.
@@ -209,8 +212,11 @@ pub struct DynamicBinding<'a> {
 
 /// A function.
 pub struct LambdaDef<'a> {
-    /// `x:`, or the name beside a pattern's `@`.
-    pub parameter: Option<Symbol>,
+    /// `x:`, and those of functions directly inside (`x: y: …`), which are one function here;
+    /// with a pattern, the name beside `@`, if any.
+    pub parameters: &'a [Symbol],
+    /// Arguments that are taken at once.
+    pub arity: u32,
     /// `{ … }:`.
     pub pattern: Option<Pattern<'a>>,
     /// After `:`.

@@ -223,7 +223,10 @@ impl<'a> Writer<'_, 'a> {
             .map(|(name, value)| (*name, value.as_slice()))
             .collect();
         self.open("function", &all);
-        let name = def.parameter.map(|name| ev.symbols.text(name));
+        let name = def
+            .parameters
+            .get(closure.given.len())
+            .map(|&name| ev.symbols.text(name));
         match &def.pattern {
             None => self.empty("varpat", &[("name", name.unwrap_or_default())]),
             Some(pattern) => {

@@ -135,7 +135,10 @@ impl<'a> Evaluator<'a> {
     #[inline]
     fn delay_inside(&self, def: &AttrsDef<'a>, site: &Site<'a>, env: Env<'a>) -> Value<'a> {
         match site.expr {
-            Expr::Var { depth: 0, .. } if def.recursive => Value::Delayed(site.number, env),
+            Expr::Var { depth: 0, .. } if def.recursive => {
+                env.capture();
+                Value::Delayed(site.number, env)
+            }
             _ => self.delay(site, env),
         }
     }

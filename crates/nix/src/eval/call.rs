@@ -10,12 +10,26 @@ use crate::source::Pos;
 use crate::symbol::names;
 use crate::value::{Attrs, Closure, Env, Partial, Slot, Value, share};
 
+/// What becomes of a function that is given arguments.
+pub(super) enum Bound<'a> {
+    /// Its body is to be evaluated.
+    Body {
+        /// The function, or the one inside it that came last.
+        def: &'a LambdaDef<'a>,
+        /// The scope of its body.
+        scope: Env<'a>,
+        /// How many arguments were used.
+        used: usize,
+    },
+    /// It wants more.
+    Function(Value<'a>),
+}
+
 /// No builtin takes more arguments.
 const MAX_ARITY: usize = 4;
 
 impl<'a> Evaluator<'a> {
     /// Binds the parameters of a function, and of the functions directly inside it, to arguments.
-    /// Says which function's body is next, its scope, and how many arguments were used.
     #[inline]
     pub(super) fn bind_sites(
         &self,
@@ -23,47 +37,99 @@ impl<'a> Evaluator<'a> {
         args: &'a [Site<'a>],
         env: Env<'a>,
         pos: Pos,
-    ) -> Result<(&'a LambdaDef<'a>, Env<'a>, usize), Fault> {
+    ) -> Result<Bound<'a>, Fault> {
         let mut def = closure.def;
         let mut scope = closure.env;
+        let mut given = closure.given;
         let mut used = 0;
         loop {
-            let site = &args[used];
-            used += 1;
             scope = match &def.pattern {
                 None => {
-                    let inner = Env::new(self.arena, Some(scope), 1);
-                    inner.slots()[0].set(self.delay(site, env));
+                    let missing = def.arity as usize - given.len();
+                    if args.len() - used < missing {
+                        let more = args[used..].iter().map(|site| self.delay(site, env));
+                        return Ok(Bound::Function(self.with_more(def, scope, given, more)));
+                    }
+                    let inner = self.pool.take(self.arena, scope, def.arity as usize);
+                    let slots = inner.slots();
+                    for (slot, from) in slots.iter().zip(given) {
+                        slot.set(share(from));
+                    }
+                    for (slot, site) in slots[given.len()..].iter().zip(&args[used..]) {
+                        slot.set(self.delay(site, env));
+                    }
+                    used += missing;
                     inner
                 }
                 Some(pattern) => {
-                    let value = self.eval(site.expr, env)?;
+                    let value = self.eval(args[used].expr, env)?;
+                    used += 1;
                     self.bind_pattern(def, pattern, value, scope, pos)?
                 }
             };
+            given = &[];
             match def.body {
                 Expr::Lambda(inner) if used < args.len() => def = inner,
-                _ => return Ok((def, scope, used)),
+                _ => return Ok(Bound::Body { def, scope, used }),
             }
         }
     }
 
-    fn bind(
+    fn with_more(
         &self,
         def: &'a LambdaDef<'a>,
-        scope: Env<'a>,
-        arg: Value<'a>,
+        env: Env<'a>,
+        given: &'a [Slot<'a>],
+        more: impl Iterator<Item = Value<'a>>,
+    ) -> Value<'a> {
+        env.capture();
+        let all: Vec<Value<'a>> = given.iter().map(share).chain(more).collect();
+        let given = self
+            .arena
+            .alloc_slice_fill_iter(all.into_iter().map(Slot::new));
+        Value::Lambda(self.arena.alloc(Closure { def, env, given }))
+    }
+
+    /// As [`Evaluator::bind_sites`], with values.
+    fn bind(
+        &self,
+        closure: &'a Closure<'a>,
+        args: &[Value<'a>],
         pos: Pos,
-    ) -> Result<Env<'a>, Fault> {
-        match &def.pattern {
-            None => {
-                let inner = Env::new(self.arena, Some(scope), 1);
-                inner.slots()[0].set(arg);
-                Ok(inner)
-            }
-            Some(pattern) => {
-                let value = self.force_value(arg)?;
-                self.bind_pattern(def, pattern, value, scope, pos)
+    ) -> Result<Bound<'a>, Fault> {
+        let mut def = closure.def;
+        let mut scope = closure.env;
+        let mut given = closure.given;
+        let mut used = 0;
+        loop {
+            scope = match &def.pattern {
+                None => {
+                    let missing = def.arity as usize - given.len();
+                    if args.len() - used < missing {
+                        let more = args[used..].iter().copied();
+                        return Ok(Bound::Function(self.with_more(def, scope, given, more)));
+                    }
+                    let inner = self.pool.take(self.arena, scope, def.arity as usize);
+                    let slots = inner.slots();
+                    for (slot, from) in slots.iter().zip(given) {
+                        slot.set(share(from));
+                    }
+                    for (slot, &arg) in slots[given.len()..].iter().zip(&args[used..]) {
+                        slot.set(arg);
+                    }
+                    used += missing;
+                    inner
+                }
+                Some(pattern) => {
+                    let value = self.force_value(args[used])?;
+                    used += 1;
+                    self.bind_pattern(def, pattern, value, scope, pos)?
+                }
+            };
+            given = &[];
+            match def.body {
+                Expr::Lambda(inner) if used < args.len() => def = inner,
+                _ => return Ok(Bound::Body { def, scope, used }),
             }
         }
     }
@@ -83,7 +149,7 @@ impl<'a> Evaluator<'a> {
                 "while evaluating the value passed for the lambda argument",
             ));
         };
-        let inner = Env::new(self.arena, Some(scope), def.slots as usize);
+        let inner = self.pool.take(self.arena, scope, def.slots as usize);
         let slots = inner.slots();
         let mut used = 0;
         for (formal, slot) in pattern.formals.iter().zip(slots) {
@@ -95,8 +161,11 @@ impl<'a> Evaluator<'a> {
                 // Defaults see the other parameters: what they name may not be set yet, so
                 // nothing is copied from a slot here.
                 (None, Some(default)) => slot.set(match default.expr {
-                    Expr::Var { depth: 0, .. } => Value::Delayed(default.number, inner),
-                    _ => self.delay(default, inner),
+                    Expr::Lambda(_) | Expr::Const(_) => self.delay(default, inner),
+                    _ => {
+                        inner.capture();
+                        Value::Delayed(default.number, inner)
+                    }
                 }),
                 (None, None) => return Err(self.missing_argument(def, formal.name, pos)),
             }
@@ -104,7 +173,7 @@ impl<'a> Evaluator<'a> {
         if used < attrs.len() && !pattern.ellipsis {
             return Err(self.unexpected_argument(def, pattern, attrs, pos));
         }
-        if def.parameter.is_some() {
+        if !def.parameters.is_empty() {
             slots[pattern.formals.len()].set(value);
         }
         Ok(inner)
@@ -232,20 +301,18 @@ impl<'a> Evaluator<'a> {
         while !args.is_empty() {
             match function {
                 Value::Lambda(closure) => {
-                    let mut def = closure.def;
-                    let mut scope = closure.env;
-                    loop {
-                        scope = self.bind(def, scope, args[0], pos)?;
-                        args = &args[1..];
-                        match def.body {
-                            Expr::Lambda(inner) if !args.is_empty() => def = inner,
-                            _ => break,
+                    let (def, scope) = match self.bind(closure, args, pos)? {
+                        Bound::Function(function) => return Ok(function),
+                        Bound::Body { def, scope, used } => {
+                            args = &args[used..];
+                            (def, scope)
                         }
-                    }
+                    };
                     let depth = self.depth.get();
                     self.enter_call(pos)?;
                     let result = self.eval(def.body, scope);
                     self.depth.set(depth);
+                    self.pool.give(scope);
                     function = result.map_err(|fault| self.trace_call(fault, (pos, Some(def))))?;
                 }
                 Value::Primop(primop) => {

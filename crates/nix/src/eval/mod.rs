@@ -24,7 +24,7 @@ use crate::ir::{Expr, Site};
 use crate::source::{Pos, Sources};
 use crate::symbol::{Interner, Symbol};
 use crate::syntax::Globals;
-use crate::value::{Closure, Env, Lazy, List, Slot, Text, Value, share};
+use crate::value::{Closure, Env, Lazy, List, Pool, Slot, Text, Value, share};
 
 /// What evaluation gives.
 pub type R<'a> = Result<Value<'a>, Fault>;
@@ -84,6 +84,7 @@ pub struct Evaluator<'a> {
     pub(crate) caches: crate::builtins::Caches<'a>,
     pub(crate) store: crate::store::StoreState,
     empty_env: Env<'a>,
+    pool: Pool<'a>,
     depth: Cell<u32>,
     steps: Cell<u32>,
     deadline: Option<std::time::Instant>,
@@ -166,6 +167,7 @@ impl<'a> Evaluator<'a> {
             caches: Default::default(),
             store: Default::default(),
             empty_env: Env::new(arena, None, 0),
+            pool: Pool::default(),
             depth: Cell::new(0),
             steps: Cell::new(0),
             stack_limit,
@@ -239,9 +241,73 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn delay(&self, site: &Site<'a>, env: Env<'a>) -> Value<'a> {
         match site.expr {
             Expr::Const(value) => *value,
-            Expr::Var { depth, slot, .. } => share(env.lookup(*depth, *slot)),
-            Expr::Lambda(def) => Value::Lambda(self.arena.alloc(Closure { def, env })),
-            _ => Value::Delayed(site.number, env),
+            Expr::Var { depth, slot, .. } => {
+                let scope = env.ancestor(*depth);
+                let value = share(&scope.slots()[*slot as usize]);
+                if let Value::Ref(_) = value {
+                    scope.capture();
+                }
+                value
+            }
+            Expr::Lambda(def) => self.closure(def, env),
+            expr => {
+                if site.cheap
+                    && let Some(value) = self.try_now(expr, env)
+                {
+                    return value;
+                }
+                env.capture();
+                Value::Delayed(site.number, env)
+            }
+        }
+    }
+
+    #[inline]
+    fn closure(&self, def: &'a crate::ir::LambdaDef<'a>, env: Env<'a>) -> Value<'a> {
+        env.capture();
+        Value::Lambda(self.arena.alloc(Closure {
+            def,
+            env,
+            given: &[],
+        }))
+    }
+
+    /// The value of a cheap expression, if everything that it needs is there and nothing can go
+    /// wrong.
+    fn try_now(&self, expr: &'a Expr<'a>, env: Env<'a>) -> Option<Value<'a>> {
+        match expr {
+            Expr::Const(value) => Some(*value),
+            Expr::Var { depth, slot, .. } => {
+                let value = env.lookup(*depth, *slot).get();
+                value.is_evaluated().then_some(value)
+            }
+            Expr::Binary {
+                op, left, right, ..
+            } => {
+                let Value::Int(left) = self.try_now(left, env)? else {
+                    return None;
+                };
+                let Value::Int(right) = self.try_now(right, env)? else {
+                    return None;
+                };
+                let result = match op {
+                    crate::ir::Op::Add => left.checked_add(right),
+                    crate::ir::Op::Subtract => left.checked_sub(right),
+                    _ => left.checked_mul(right),
+                };
+                result.map(Value::Int)
+            }
+            Expr::Select {
+                base: Expr::Var { depth, slot, .. },
+                path: [crate::ir::Key::Static(name, _)],
+                ..
+            } => {
+                let Value::Attrs(attrs) = env.lookup(*depth, *slot).get() else {
+                    return None;
+                };
+                Some(share(attrs.get(*name)?))
+            }
+            _ => None,
         }
     }
 
@@ -352,8 +418,12 @@ impl<'a> Evaluator<'a> {
     fn eval_tail(&self, expr: &'a Expr<'a>, env: Env<'a>) -> R<'a> {
         let depth = self.depth.get();
         let mut called = (Pos::NONE, None);
-        let result = self.eval_loop(expr, env, &mut called);
+        let mut owned = None;
+        let result = self.eval_loop(expr, env, &mut called, &mut owned);
         self.depth.set(depth);
+        if let Some(scope) = owned {
+            self.pool.give(scope);
+        }
         match result {
             Err(fault) => Err(self.trace_call(fault, called)),
             ok => ok,
@@ -365,6 +435,7 @@ impl<'a> Evaluator<'a> {
         mut expr: &'a Expr<'a>,
         mut env: Env<'a>,
         called: &mut (Pos, Option<&'a crate::ir::LambdaDef<'a>>),
+        owned: &mut Option<Env<'a>>,
     ) -> R<'a> {
         loop {
             match expr {
@@ -401,7 +472,7 @@ impl<'a> Evaluator<'a> {
                     return Ok(self.list(items));
                 }
                 Expr::Lambda(def) => {
-                    return Ok(Value::Lambda(self.arena.alloc(Closure { def, env })));
+                    return Ok(self.closure(def, env));
                 }
                 Expr::Call {
                     function,
@@ -414,16 +485,23 @@ impl<'a> Evaluator<'a> {
                         let Value::Lambda(closure) = function else {
                             return self.call_sites(function, args, env, *pos);
                         };
-                        let (def, body_env, used) = self.bind_sites(closure, args, env, *pos)?;
+                        let (def, scope, used) = match self.bind_sites(closure, args, env, *pos)? {
+                            call::Bound::Function(function) => return Ok(function),
+                            call::Bound::Body { def, scope, used } => (def, scope, used),
+                        };
                         self.enter_call(*pos)?;
                         *called = (*pos, Some(def));
                         if used == args.len() {
                             expr = def.body;
-                            env = body_env;
+                            env = scope;
+                            if let Some(left) = owned.replace(scope) {
+                                self.pool.give(left);
+                            }
                             break;
                         }
                         args = &args[used..];
-                        function = self.eval(def.body, body_env)?;
+                        function = self.eval(def.body, scope)?;
+                        self.pool.give(scope);
                     }
                 }
                 Expr::Let { def, body } => {

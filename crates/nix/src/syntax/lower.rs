@@ -149,7 +149,11 @@ impl<'l, 'a> Lowerer<'l, 'a> {
             Expr::Const(_) | Expr::Lambda(_) => u32::MAX,
             _ => self.options.sites.add(expr),
         };
-        Site { expr, number }
+        Site {
+            expr,
+            number,
+            cheap: is_cheap(expr, 3) && !matches!(expr, Expr::Var { .. } | Expr::Const(_)),
+        }
     }
 
     /// Lowers what is in one place of a node; a missing child was reported by the parser.
@@ -587,32 +591,65 @@ impl<'l, 'a> Lowerer<'l, 'a> {
 
     fn lambda(&mut self, node: Node) -> &'a LambdaDef<'a> {
         let pos = self.pos(node.start);
-        let mut children = node.nodes();
-        let (Some(param), Some(body)) = (children.next(), children.next()) else {
-            self.error(node.start, node.len(), "syntax error");
+        let mut parameters: Vec<Symbol> = Vec::new();
+        let mut node = node;
+        let mut pattern = None;
+        // `x: y: …` is one function of two parameters.
+        let body = loop {
+            let mut children = node.nodes();
+            let (Some(param), Some(body)) = (children.next(), children.next()) else {
+                self.error(node.start, node.len(), "syntax error");
+                break None;
+            };
+            if param.kind() != Kind::NODE_IDENT_PARAM {
+                pattern = Some(self.pattern(param));
+                break Some(body);
+            }
+            if let Some((name, _)) = self.ident(param) {
+                parameters.push(name);
+            }
+            let next = (body.kind() == Kind::NODE_LAMBDA)
+                .then(|| body.nodes().next())
+                .flatten()
+                .filter(|next| next.kind() == Kind::NODE_IDENT_PARAM)
+                .and_then(|next| self.ident(next));
+            match next {
+                Some((name, _))
+                    if !parameters.contains(&name) && parameters.len() < MAX_PARAMETERS =>
+                {
+                    node = body
+                }
+                _ => {
+                    self.scopes
+                        .enter(parameters.iter().copied().zip(0..).collect());
+                    break Some(body);
+                }
+            }
+        };
+        let Some(body) = body else {
             return self.options.arena.alloc(LambdaDef {
-                parameter: None,
+                parameters: &[],
+                arity: 1,
                 pattern: None,
                 body: self.options.arena.alloc(Expr::Const(Value::Null)),
-                slots: 0,
+                slots: 1,
                 pos,
                 name: Cell::new(None),
             });
         };
-        let (parameter, pattern, slots);
-        if param.kind() == Kind::NODE_IDENT_PARAM {
-            let name = self.ident(param);
-            self.scopes
-                .enter(name.iter().map(|&(name, _)| (name, 0)).collect());
-            (parameter, pattern, slots) = (name.map(|(name, _)| name), None, 1);
-        } else {
-            let (name, formals, count) = self.pattern(param);
-            (parameter, pattern, slots) = (name, Some(formals), count);
-        }
         let body = self.alloc(body);
         self.scopes.leave();
+        let (arity, slots, pattern) = match pattern {
+            Some((name, pattern, slots)) => {
+                parameters.extend(name);
+                (1, slots, Some(pattern))
+            }
+            None => (parameters.len() as u32, parameters.len() as u32, None),
+        };
+        let parameters = self.slice(&parameters);
         self.options.arena.alloc(LambdaDef {
-            parameter,
+            parameters,
+            arity,
             pattern,
             body,
             slots,
@@ -822,5 +859,28 @@ impl<'l, 'a> Lowerer<'l, 'a> {
             args: self.slice(&args),
             pos: self.pos(operator.start),
         }
+    }
+}
+
+/// Parameters of nested functions that are made one function.
+const MAX_PARAMETERS: usize = 4;
+
+/// Whether an expression can be tried at once instead of being put off.
+fn is_cheap(expr: &Expr<'_>, depth: u32) -> bool {
+    match expr {
+        Expr::Var { .. } | Expr::Const(Value::Int(_)) => true,
+        Expr::Select {
+            base: Expr::Var { .. },
+            path: [Key::Static(..)],
+            default: None,
+            ..
+        } => true,
+        Expr::Binary {
+            op: Op::Add | Op::Subtract | Op::Multiply,
+            left,
+            right,
+            ..
+        } if depth > 0 => is_cheap(left, depth - 1) && is_cheap(right, depth - 1),
+        _ => false,
     }
 }

@@ -7,7 +7,7 @@ mod text;
 use std::cell::Cell;
 
 pub use attrs::{Attrs, AttrsBuilder, Shape};
-pub use env::Env;
+pub use env::{Env, Pool};
 pub use text::{Context, Text};
 
 use crate::builtins::Primop;
@@ -92,6 +92,8 @@ pub struct Closure<'a> {
     pub def: &'a LambdaDef<'a>,
     /// The scope.
     pub env: Env<'a>,
+    /// The first arguments, fewer than the function takes.
+    pub given: &'a [Slot<'a>],
 }
 
 /// A function of ours with its first arguments.
