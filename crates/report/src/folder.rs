@@ -42,7 +42,12 @@ impl RunFolder {
     /// When `events.jsonl` cannot be made there.
     pub fn new(root: &Path) -> Result<Self, FolderError> {
         let path = root.join("events.jsonl");
-        let file = File::create(&path).map_err(|source| FolderError {
+        let file = File::create(&path).and_then(|file| {
+            // Says that the run is under way, until this process ends.
+            file.lock()?;
+            Ok(file)
+        });
+        let file = file.map_err(|source| FolderError {
             action: "create",
             path,
             source,

@@ -8,6 +8,7 @@
 //! | [`Terminal`] | a person at a terminal, or its log |
 //! | [`Classic`] | who wants upstream's log format |
 //! | [`JsonLines`] | programs |
+//! | [`Watch`] | whoever started the run |
 //! | [`RunFolder`] | later: the events, a file for each machine's console and journal, JUnit, the page |
 
 mod classic;
@@ -18,7 +19,9 @@ mod html;
 mod json;
 mod junit;
 mod paint;
+pub mod runs;
 mod terminal;
+mod watch;
 mod words;
 
 use std::io;
@@ -37,6 +40,7 @@ pub use json::JsonLines;
 pub use junit::junit;
 pub use paint::Paint;
 pub use terminal::{Options, Terminal};
+pub use watch::{Watch, table};
 
 /// A reader of the stream.
 pub trait View: Send {
