@@ -50,6 +50,8 @@ class Driver:
             QemuMachine(machine["name"], self.out_dir, machine) for machine in hello["machines"]
         ]
         self.machines_nspawn: list[NspawnMachine] = []
+        # Variables for machines whose host name is not their name.
+        self._aliases: dict[str, str] = hello.get("aliases", {})
         self.machines: list[BaseMachine] = [*self.machines_qemu]
         self.vlans = [VLan(number) for number in hello["vlans"]]
         self.polling_conditions: list[polling_condition.PollingCondition] = []
@@ -100,7 +102,9 @@ class Driver:
             "t": LazyAssertions(),
             "debug": self.debug,
         }
-        symbols = {pythonize_name(machine.name): machine for machine in self.machines}
+        named = {machine.name: machine for machine in self.machines}
+        symbols = {alias: named[name] for alias, name in self._aliases.items() if name in named}
+        symbols.update({pythonize_name(machine.name): machine for machine in self.machines})
         if len(self.machines) == 1:
             symbols["machine"] = self.machines[0]
         nets = {f"vlan{vlan.nr}": vlan for vlan in self.vlans}

@@ -1,5 +1,6 @@
 //! Finding a script's mistakes before any machine boots.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,13 +141,32 @@ pub(crate) fn variable(name: &str) -> String {
     name.chars().enumerate().map(allowed).collect()
 }
 
+/// Second variables of machines whose host name is not their name: variable and name of the
+/// machine. Upstream's drivers up to 25.11 know a machine by its host name only.
+pub(crate) fn host_aliases(test: &Test) -> Vec<(String, String)> {
+    let mut taken: BTreeSet<_> = test.nodes.iter().map(|node| variable(&node.name)).collect();
+    let mut aliases = Vec::new();
+    for node in &test.nodes {
+        let alias = variable(&node.host_name);
+        if !alias.is_empty() && taken.insert(alias.clone()) {
+            aliases.push((alias, node.name.clone()));
+        }
+    }
+    aliases
+}
+
 fn own_names(test: &Test) -> Vec<(String, &'static str)> {
     let mut names: Vec<_> = test
         .nodes
         .iter()
         .map(|node| (variable(&node.name), "QemuMachine"))
         .collect();
-    if test.nodes.len() == 1 && names[0].0 != "machine" {
+    names.extend(
+        host_aliases(test)
+            .into_iter()
+            .map(|(alias, _)| (alias, "QemuMachine")),
+    );
+    if test.nodes.len() == 1 && names.iter().all(|(name, _)| name != "machine") {
         names.push(("machine".to_owned(), "QemuMachine"));
     }
     names.extend(
@@ -505,6 +525,33 @@ mod tests {
         ] {
             assert_eq!(variable(name), expect);
         }
+    }
+
+    #[test]
+    fn host_names_are_second_variables() {
+        let node = |name: &str, host: &str| {
+            serde_json::json!({
+                "name": name, "number": 1, "hostName": host, "interfaces": [],
+                "system": {
+                    "toplevel": "/nix/store/00000000000000000000000000000000-system",
+                    "etc": [], "users": [], "groups": [], "kernel": {}
+                },
+                "hardware": {
+                    "memoryMib": 1, "cores": 1, "diskMib": 1, "graphics": false,
+                    "resolution": {"x": 1, "y": 1}
+                },
+            })
+        };
+        let test: Test = serde_json::from_value(serde_json::json!({
+            "name": "t", "vlans": [], "script": {"text": ""}, "globalTimeout": 1,
+            "nodes": [node("a", "a"), node("b-1", "web.1"), node("c", ""), node("d", "a"), node("e", "web-1")],
+        }))
+        .expect("a test");
+        assert_eq!(
+            host_aliases(&test),
+            [("web_1".to_owned(), "b-1".to_owned())],
+            "no alias hides a machine's own variable or another alias"
+        );
     }
 
     #[test]

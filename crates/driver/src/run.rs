@@ -1,5 +1,6 @@
 //! A run from its plan to its end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -293,6 +294,7 @@ fn hello(session: &Session, test: &Test, python_path: &[PathBuf]) -> Value {
     json!({
         "script": test.script.text,
         "machines": machines,
+        "aliases": crate::check::host_aliases(test).into_iter().collect::<BTreeMap<_, _>>(),
         "vlans": test.vlans,
         "outDir": session.out_dir,
         "interactive": session.interactive,

@@ -32,7 +32,7 @@ rec {
     , interactive ? { }
     , ...
     }@test:
-    testing.runTest {
+    (testing.testersFor pkgs).runTestModule {
       _file = "the argument of `makeTest'";
       key = ":makeTest";
       imports = [
@@ -46,6 +46,7 @@ rec {
       hostPkgs = pkgs;
       defaults = { imports = extraConfigurations; };
       extraBaseModules.nixpkgs.pkgs = lib.mkDefault pkgs;
+      node.specialArgs = lib.optionalAttrs (pkgs ? lib) { inherit (pkgs) lib; };
     };
   withName = test: { name = "unnamed"; } // test;
 

@@ -17,7 +17,8 @@ let
     ./unsupported.nix
   ];
 
-  evalTest = module:
+  evalTest = evalTestWith { };
+  evalTestWith = specialArgs: module:
     let
       evaluation = lib.modules.evalPreloaded {
         preloaded = lib.modules.joinPreloaded framework (lib.modules.preload [
@@ -28,6 +29,7 @@ let
           module
         ]);
         class = "nixosTest";
+        inherit specialArgs;
       };
     in
     evaluation;
@@ -37,5 +39,8 @@ in
   inherit evalTest runTest;
 
   # `pkgs.testers`, for the package set to take.
-  testersFor = pkgs: import ./testers.nix { inherit lib pkgs evalTest runTest; };
+  testersFor = pkgs: import ./testers.nix {
+    inherit lib pkgs;
+    runTest = module: (evalTestWith { lib = pkgs.lib or lib; } module).config.result;
+  };
 }

@@ -46,6 +46,7 @@ let inherit (lib) mkOption types; in
     interactive = if lib.elem "--interactive" config.extraDriverArgs then "1" else "";
   } // {
     meta = config.meta // { mainProgram = "nixos-test-driver"; };
+    nodes = config.nodesCompat;
     snowglobe = { test = config.plan; interactive = lib.elem "--interactive" config.extraDriverArgs; };
   };
 }

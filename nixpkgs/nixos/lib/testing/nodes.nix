@@ -47,7 +47,10 @@ in
         default = types.submoduleWithPreloaded {
           # The modules of NixOS are loaded once, however many tests and machines there are.
           preloaded = joinPreloaded (import ../base-modules.nix) common;
-          specialArgs = { modulesPath = toString ../../modules; } // config.node.specialArgs;
+          specialArgs = { modulesPath = toString ../../modules; }
+            # Someone may have extended the library along with the packages.
+            // lib.optionalAttrs (config.node.pkgs != null && config.node.pkgs ? lib) { inherit (config.node.pkgs) lib; }
+            // config.node.specialArgs;
           class = "nixos";
         };
         description = "Type of a machine's configuration.";

@@ -1,6 +1,9 @@
 # The part of `pkgs.testers` that runs machines.
-{ lib, pkgs, evalTest, runTest }:
+{ lib, pkgs, runTest }:
 rec {
+  # For makeTest: a test that says itself what its package sets are.
+  runTestModule = runTest;
+
   # A test module: a path, a set or a function.
   runNixOSTest = module: runTest {
     _file = "pkgs.testers.runNixOSTest";

@@ -130,6 +130,16 @@ let
     extend = { expr = ((run pair).extend { modules = [ { name = lib.mkForce "again"; } ]; }).name; expected = "vm-test-run-again"; };
     extendNixOS = { expr = ((run pair).extendNixOS { module.virtualisation.cores = 5; }).nodes.server.virtualisation.cores; expected = 5; };
     override = { expr = ((run pair).overrideTestDerivation (old: { name = "other-${old.name}"; })).drvAttrs.name; expected = "other-vm-test-run-pair"; };
+    extendedLib = {
+      expr =
+        let
+          changed = pkgs.extend (final: prev: { lib = prev.lib.extend (self: super: { four = 4; }); });
+          test = { name = "l"; nodes.machine = { lib, ... }: { virtualisation.cores = lib.four; }; testScript = ""; };
+          cores = t: t.nodes.machine.virtualisation.cores;
+        in
+        [ (cores (changed.testers.runNixOSTest test)) (cores (changed.testers.nixosTest test)) (cores (changed.testers.runNixOSTest test).driver) ];
+      expected = [ 4 4 4 ];
+    };
     passthru = { expr = (run (pair // { passthru.answer = 42; })).answer; expected = 42; };
     extraPython = { expr = (one (pair // { extraPythonPackages = p: [ p.numpy ]; })).script.pythonPackages != [ ]; expected = true; };
   };
