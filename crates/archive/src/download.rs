@@ -260,7 +260,7 @@ impl Downloads {
             }
             let waited = start.elapsed();
             if waited > LOCK_LIMIT {
-                let what = "a download".to_owned();
+                let what = "download the same file".to_owned();
                 return Err(LockError::Timeout {
                     what,
                     path: partial.to_owned(),

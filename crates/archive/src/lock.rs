@@ -20,12 +20,12 @@ pub struct FileLock {
 pub enum LockError {
     /// Someone else held it all the time.
     #[error(
-        "waited {} s for another process that is busy with {what} (lock file {}); \
+        "waited {} s for another process to {what} (lock file {}); \
          if no other snowglobe is running, end the process that holds the lock (`fuser {}`)",
         waited.as_secs(), path.display(), path.display()
     )]
     Timeout {
-        /// What the lock protects, in words.
+        /// What the other process does, such as "make the base".
         what: String,
         /// The lock file.
         path: PathBuf,
@@ -91,14 +91,14 @@ mod tests {
     fn a_held_lock_times_out_with_its_purpose() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("locks/base");
-        let held = FileLock::acquire(&path, "the base layer", Duration::ZERO).unwrap();
-        let error = FileLock::acquire(&path, "the base layer", Duration::from_millis(20));
+        let held = FileLock::acquire(&path, "make the base", Duration::ZERO).unwrap();
+        let error = FileLock::acquire(&path, "make the base", Duration::from_millis(20));
         let text = error.unwrap_err().to_string();
         assert!(
-            text.contains("the base layer") && text.contains("locks/base"),
+            text.contains("make the base") && text.contains("locks/base"),
             "{text}"
         );
         drop(held);
-        FileLock::acquire(&path, "the base layer", Duration::ZERO).unwrap();
+        FileLock::acquire(&path, "make the base", Duration::ZERO).unwrap();
     }
 }

@@ -225,7 +225,7 @@ impl Archive {
         let path = self.directory.join("lock");
         Ok(FileLock::acquire(
             &path,
-            "choosing an archive snapshot",
+            "choose an archive snapshot",
             LOCK_LIMIT,
         )?)
     }

@@ -7,7 +7,19 @@ my ($layer, $base_lists, $kept_file) = @ARGV;
 my $aside = 'usr/share/snowglobe/etc';
 
 sub lines { open(my $in, '<', $_[0]) or die "$_[0]: $!\n"; chomp(my @l = <$in>); return @l }
-sub remove { system('rm', '-rf', '--', @_) == 0 or die "rm failed\n" if @_ }
+# Without a process for each of many files.
+sub remove {
+    for my $path (@_) {
+        if (-d $path && !-l $path) { system('rm', '-rf', '--', $path) == 0 or die "rm $path failed\n" }
+        else { unlink($path) or die "$path: $!\n" }
+    }
+}
+sub copy {
+    my ($from, $to) = @_;
+    open(my $out, '>', $to) or die "$to: $!\n";
+    print $out "$_\n" for lines($from);
+    close($out) or die "$to: $!\n";
+}
 sub entries {
     opendir(my $d, $_[0]) or return ();
     my @n = grep { $_ ne '.' && $_ ne '..' } readdir($d);
@@ -23,7 +35,7 @@ for my $file (glob('var/lib/dpkg/info/*.list')) {
     my ($name) = $file =~ m{([^/:]+)(:[^/]*)?\.list$};
     next if -e "$base_lists/$name";
     $owned{$_} = 1 for lines($file);
-    system('cp', $file, "/mnt/work/lists/$name") == 0 or die "cp failed\n";
+    copy($file, "/mnt/work/lists/$name");
     print "$name\n";
 }
 
@@ -55,9 +67,13 @@ remove(grep { -e } 'etc/ssl/private/ssl-cert-snakeoil.key',
     'etc/ssl/certs/ssl-cert-snakeoil.pem');
 for my $link (glob('etc/ssl/certs/*')) { remove($link) if -l $link && readlink($link) =~ /snakeoil/ }
 
-# /var: only directories that packages own.
+# /var: only directories that packages own, and a cache that takes minutes to make under emulation.
+# Most of what goes is dpkg's and apt's.
+remove(grep { -e } map { "var/$_" } qw(lib/dpkg lib/apt cache/apt cache/debconf lib/ucf));
+my %kept_var = ('var/cache/fontconfig' => 1);
 sub prune_var {
     my ($path) = @_;
+    return 1 if $kept_var{$path};
     my $keep = $owned{"/$path"};
     for my $name (entries($path)) {
         my $child = "$path/$name";

@@ -103,7 +103,7 @@ const KERNEL_LEFT_OUT: [&str; 4] = [
 
 const LIMIT: Duration = Duration::from_secs(600);
 /// Changes when the recipe does.
-const RECIPE: &str = "base 1";
+const RECIPE: &str = "base 2";
 const SCRIPT: &str = include_str!("../scripts/base.sh");
 const MACHINE: &str = include_str!("../scripts/machine.sh");
 pub(crate) const OWNERS: &str = include_str!("../scripts/owners.pl");

@@ -110,7 +110,7 @@ impl Cache {
     }
 
     /// An entry, made by `build` if it is not there. `build` gets an empty directory that becomes
-    /// the entry when it succeeds. `what` is for messages: "the base layer".
+    /// the entry when it succeeds. `what` is for messages: "make the base".
     pub fn make(
         &self,
         bucket: Bucket,
@@ -363,7 +363,7 @@ mod tests {
         let mut made = 0;
         for _ in 0..2 {
             let path = cache
-                .make(Bucket::Trees, "a", "a test", |path| {
+                .make(Bucket::Trees, "a", "make a test", |path| {
                     made += 1;
                     Ok(fs::write(path.join("file"), "content")?)
                 })
@@ -377,12 +377,12 @@ mod tests {
     #[test]
     fn a_failure_leaves_nothing() {
         let (_directory, cache) = cache();
-        let result = cache.make(Bucket::Trees, "a", "a test", |path| {
+        let result = cache.make(Bucket::Trees, "a", "make a test", |path| {
             fs::write(path.join("half"), "")?;
             Err(io::Error::from(io::ErrorKind::StorageFull).into())
         });
         let text = result.unwrap_err().to_string();
-        assert!(text.contains("no space left for a test"), "{text}");
+        assert!(text.contains("to make a test"), "{text}");
         assert_eq!(list(&cache.root.join("trees")).unwrap().len(), 0);
     }
 
@@ -392,7 +392,7 @@ mod tests {
         let leftover = cache.root.join("trees/.new-a");
         fs::create_dir_all(leftover.join("usr")).unwrap();
         let path = cache
-            .make(Bucket::Trees, "a", "a test", |_| Ok(()))
+            .make(Bucket::Trees, "a", "make a test", |_| Ok(()))
             .unwrap();
         assert_eq!(list(&path).unwrap().len(), 0);
         fs::create_dir_all(&leftover).unwrap();
@@ -406,7 +406,7 @@ mod tests {
         let (_directory, cache) = cache();
         for (age, key) in [(300, "old"), (200, "middle"), (100, "young")] {
             let path = cache
-                .make(Bucket::Images, key, "a test", |path| {
+                .make(Bucket::Images, key, "make a test", |path| {
                     Ok(fs::write(path.join("file"), vec![1; 1 << 20])?)
                 })
                 .unwrap();

@@ -1,7 +1,7 @@
 //! Writing file system images with mkfs.erofs of the tools.
 //!
 //! Not compressed: a machine without hardware virtualisation would spend more time on decompressing
-//! than the host on reading. Times are zero and the identifier is fixed, so that the same tree gives
+//! than the host on reading. Times are one second after the beginning, as in `/nix/store`, and the identifier is fixed, so that the same tree gives
 //! the same bytes.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 const IMAGE: &str = "image.erofs";
 const OPTIONS: [&str; 5] = [
     "--quiet",
-    "-T0",
+    "-T1",
     "-x1",
     "-U",
     "534e4f57-474c-4f42-4500-000000000001",
@@ -238,7 +238,7 @@ fn append(
     attributes: Option<&Attributes>,
 ) -> Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
+    header.set_mtime(1);
     let owner = attributes.map_or((0, 0), |a| (a.uid, a.gid));
     header.set_uid(owner.0.into());
     header.set_gid(owner.1.into());

@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// The disk is full.
     #[error(
-        "no space left for {step} in {}; free some, or run `snowglobe cache gc`", path.display()
+        "no space left in {} to {step}; free some, or run `snowglobe cache gc`", path.display()
     )]
     NoSpace {
         /// What was being done.

@@ -101,7 +101,7 @@ pub(crate) const ETC_KEPT: &[&str] = &[
 const SOLVE_LIMIT: Duration = Duration::from_secs(120);
 const INSTALL_LIMIT: Duration = Duration::from_secs(1800);
 /// Changes when the recipe does.
-const RECIPE: &str = "packages 1";
+const RECIPE: &str = "packages 2";
 const PRUNE: &str = include_str!("../scripts/prune.pl");
 const IMAGE: &str = "image.erofs";
 /// Where apt sees the archive inside.
@@ -265,7 +265,9 @@ impl Images {
             let script = format!(
                 "apt-get update {APT} >&2; mkdir -p /etc/postgresql-common/createcluster.d; \
                  echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/snowglobe.conf; \
-                 apt-get install {APT} {}; rm -f /etc/postgresql-common/createcluster.d/snowglobe.conf",
+                 apt-get install {APT} {}; rm -f /etc/postgresql-common/createcluster.d/snowglobe.conf; \
+                 if [ -x /usr/bin/fc-cache ]; then \
+                 find /usr/share/fonts -type d -exec touch -d @1 {{}} +; fc-cache -f; fi",
                 list.join(" ")
             );
             step::shell(&sandbox, "install packages", &script, INSTALL_LIMIT)

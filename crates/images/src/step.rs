@@ -17,7 +17,8 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("TZ", "UTC"),
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-    ("SOURCE_DATE_EPOCH", "0"),
+    // The time that all files of images have: caches that compare times are right then.
+    ("SOURCE_DATE_EPOCH", "1"),
     ("PERL_HASH_SEED", "0"),
 ];
 
