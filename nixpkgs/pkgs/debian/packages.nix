@@ -601,7 +601,7 @@ in
   nextcloud-client = { deb = "nextcloud-desktop"; main = "nextcloud"; };
 
   # ---- web servers and what they serve -----------------------------------------------------
-  nginx = { "with" = [ "nginx-common" ]; links = { "conf" = "/etc/nginx"; "html" = "/usr/share/nginx/html"; }; };
+  nginx = { "with" = [ "nginx-common" ]; links = { "conf" = "/usr/share/snowglobe/etc/nginx"; "html" = "/usr/share/nginx/html"; }; };
   apacheHttpd = { deb = "apache2-bin"; "with" = [ "apache2" "apache2-data" "apache2-utils" ]; pname = "apache-httpd"; main = "httpd";
     links = { "bin/httpd" = "/usr/sbin/apache2"; "modules" = "/usr/lib/apache2/modules"; "htdocs" = "/usr/share/apache2/default-site"; "icons" = "/usr/share/apache2/icons"; }; dev = "apache2-dev"; };
   lighttpd = { "with" = [ "lighttpd-modules-lua" ]; };
@@ -766,7 +766,7 @@ in
   clickhouse = null;
   cassandra = null;
   openldap = { deb = "slapd"; "with" = [ "ldap-utils" "libldap2" ]; main = null; dev = "libldap-dev";
-    links = { "libexec/slapd" = "/usr/sbin/slapd"; "etc/schema" = "/etc/ldap/schema"; "lib/modules" = "/usr/lib/ldap"; }; };
+    links = { "libexec/slapd" = "/usr/sbin/slapd"; "etc/schema" = "/usr/share/snowglobe/etc/ldap/schema"; "lib/modules" = "/usr/lib/ldap"; }; };
   _389-ds-base = { deb = "389-ds-base"; "with" = [ "python3-lib389" ]; main = "dsctl"; };
   sssd = { deb = "sssd-common"; "with" = [ "sssd" "sssd-tools" "sssd-ldap" "sssd-krb5" "sssd-ad" "sssd-ipa" "sssd-proxy" "libnss-sss" "libpam-sss" "sssd-krb5-common" "sssd-ad-common" ]; main = null; };
   nss_ldap = { deb = "libnss-ldapd"; main = null; };

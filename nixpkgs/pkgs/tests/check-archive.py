@@ -70,6 +70,8 @@ def place(path: str) -> str | None:
 
 
 def is_in(target: str, paths: set[str]) -> bool:
+    # Layers keep most of /etc aside.
+    target = target.replace("/usr/share/snowglobe/etc/", "/etc/")
     relative = target.lstrip("/")
     if relative in paths or target in MADE_BY_SCRIPTS:
         return True
