@@ -450,9 +450,13 @@ let
       loc = def.loc;
       below = lib.drop (length prefix) loc;
       siblings = namesAt (lib.init below) declarations;
-      suggestions = closest (lib.last below) siblings;
-      base = lib.init loc;
-      shown = map (name: "`${showOption (base ++ [ name ])}'") suggestions;
+      near = map (name: lib.init loc ++ [ name ]) (closest (lib.last below) siblings);
+      # Perhaps the name is right and stands elsewhere.
+      elsewhere = lib.take 2
+        (let inside = whereNamed (lib.last below) (lib.init below) declarations; in
+        if inside != [ ] || length below < 2 then map (path: lib.init loc ++ path) inside
+        else map (path: prefix ++ path) (whereNamed (lib.last below) [ ] declarations));
+      shown = map (path: "`${showOption path}'") (if near != [ ] then near else elsewhere);
       sameOption = filter (d: d.loc == loc) all;
     in
     "The option `${showOption loc}' does not exist."
@@ -462,15 +466,26 @@ let
     + lib.optionalString (declarations == [ ])
       "\n\nNo options are declared here at all${lib.optionalString (prefix != [ ]) ", in `${showOption prefix}'"}.";
 
-  # Names of options and sets of options at a path below the declarations.
+  isTree = value: isAttrs value && !(isOption value);
+  # What is declared at a path below the declarations.
+  treesAt = path: declarations:
+    lib.foldl'
+      (trees: name: concatMap (t: if isTree t && t ? ${name} then [ t.${name} ] else [ ]) trees)
+      (map (d: d.options) declarations)
+      path;
+  # Names of options and sets of options there.
   namesAt = path: declarations:
+    lib.unique (concatMap (t: if isTree t then attrNames t else [ ]) (treesAt path declarations));
+  # Paths from there, of at most four names, that end in a name.
+  whereNamed = name: path: declarations:
     let
-      inside = lib.foldl'
-        (trees: name: concatMap (t: if isAttrs t && !(isOption t) && t ? ${name} then [ t.${name} ] else [ ]) trees)
-        (map (d: d.options) declarations)
-        path;
+      search = depth: tree:
+        if depth == 0 || !isTree tree then [ ]
+        else
+          lib.optional (tree ? ${name}) [ name ]
+          ++ concatMap (inner: map (found: [ inner ] ++ found) (search (depth - 1) tree.${inner})) (attrNames tree);
     in
-    lib.unique (concatMap (t: if isAttrs t && !(isOption t) then attrNames t else [ ]) inside);
+    lib.sortOn length (lib.unique (concatMap (search 4) (treesAt path declarations)));
 
   # At most two names that are a few edits away, or that contain the word or are in it.
   closest = word: names:

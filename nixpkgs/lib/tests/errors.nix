@@ -19,9 +19,17 @@ in
     expr = (eval [ nginx { services.nginx.hosts.a.prot = 4; } ]).services.nginx.hosts;
     says = [ "The option `services.nginx.hosts.a.prot' does not exist. Did you mean `services.nginx.hosts.a.port'?" "errors.nix:19': 4" ];
   };
+  elsewhere = {
+    expr = eval [ nginx { services.hosts = 1; } ];
+    says = [ "The option `services.hosts' does not exist. Did you mean `services.nginx.hosts'?" ];
+  };
+  elsewhereFromRoot = {
+    expr = eval [ nginx { networking = { enable = true; }; } { options.networking.port = mkOption { }; } ];
+    says = [ "The option `networking.enable' does not exist. Did you mean `services.nginx.enable'?" ];
+  };
   wrongType = {
     expr = (eval [ nginx { services.nginx.enable = "no"; } ]).services.nginx.enable;
-    says = [ "A definition for option `services.nginx.enable' is not of type `boolean'." "errors.nix:23': \"no\"" ];
+    says = [ "A definition for option `services.nginx.enable' is not of type `boolean'." "errors.nix:31': \"no\"" ];
   };
   undefined = {
     expr = (eval [ nginx { services.nginx.hosts.a = { }; } ]).services.nginx.hosts.a.port;
@@ -53,10 +61,10 @@ in
   };
   topLevelOptions = {
     expr = eval [ { options = { }; services.nginx.enable = true; } ];
-    says = [ "has an unsupported attribute `services'" "errors.nix:55" ];
+    says = [ "has an unsupported attribute `services'" "errors.nix:63" ];
   };
   callPackage = {
     expr = lib.callPackageWith { curl = 1; } ({ crul }: { }) { };
-    says = [ "Function called without required argument \"crul\"" "errors.nix:59" "did you mean \"curl\"?" ];
+    says = [ "Function called without required argument \"crul\"" "errors.nix:67" "did you mean \"curl\"?" ];
   };
 }
