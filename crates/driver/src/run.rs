@@ -171,7 +171,8 @@ pub fn run(
     // Python starts and imports while the script is checked and the machines are made.
     let mut env = vec![
         ("out".to_owned(), config.out_dir.display().to_string()),
-        ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+        ("HOME".to_owned(), "/homeless-shelter".to_owned()),
+        ("TMPDIR".to_owned(), "/tmp".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
     ];
     if interactive && let Ok(term) = std::env::var("TERM") {
