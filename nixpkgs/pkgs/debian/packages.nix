@@ -703,7 +703,7 @@ in
   nut = { deb = "nut-server"; "with" = [ "nut-client" ]; main = null; };
 
   # ---- mail --------------------------------------------------------------------------------
-  postfix = { "with" = [ "postfix-pcre" "postfix-lmdb" "postfix-ldap" "postfix-mysql" "postfix-pgsql" "postfix-sqlite" ]; links."libexec/postfix" = "/usr/lib/postfix/sbin"; };
+  postfix = { also = [ "libsasl2-modules" ]; "with" = [ "postfix-pcre" "postfix-lmdb" "postfix-ldap" "postfix-mysql" "postfix-pgsql" "postfix-sqlite" ]; links."libexec/postfix" = "/usr/lib/postfix/sbin"; };
   dovecot = { deb = "dovecot-core"; "with" = [ "dovecot-imapd" "dovecot-pop3d" "dovecot-lmtpd" "dovecot-submissiond" "dovecot-sqlite" ]; links."libexec/dovecot" = "/usr/lib/dovecot"; };
   dovecot_pigeonhole = { deb = "dovecot-sieve"; "with" = [ "dovecot-managesieved" ]; main = "sievec"; };
   opensmtpd = { main = "smtpd"; };

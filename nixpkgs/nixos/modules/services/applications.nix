@@ -1,6 +1,7 @@
 # The services that people run, as against those that a system is made of.
 {
   imports = [
+    ./backup/borgbackup.nix
     ./backup/postgresql-backup.nix
     ./databases/etcd.nix
     ./databases/memcached.nix
@@ -9,6 +10,7 @@
     ./databases/postgresql.nix
     ./databases/redis.nix
     ./logging/rsyslogd.nix
+    ./mail/postfix.nix
     ./monitoring/prometheus
     ./monitoring/prometheus/pushgateway.nix
     ./network-filesystems/clients.nix
