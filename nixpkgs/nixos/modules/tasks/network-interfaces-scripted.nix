@@ -270,9 +270,9 @@ in
         serviceConfig = {
           Type = "oneshot";
           RemainAfterExit = true;
-          # A service must have a command, even when there is nothing to do.
-          ExecStart = if gateways == [ ] then "/bin/true" else batch "gateways" gateways;
-        };
+        }
+        # A service must have a command; one that is not run at the start costs nothing.
+        // (if gateways == [ ] then { ExecStop = "/bin/true"; } else { ExecStart = batch "gateways" gateways; });
       };
       network-local-commands = lib.mkIf (cfg.localCommands != "") {
         description = "Extra networking commands";

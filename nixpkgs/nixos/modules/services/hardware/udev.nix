@@ -43,6 +43,12 @@ in
     hardware.firmware = mkOption { type = types.listOf types.unspecified; default = [ ]; description = "Firmware: virtual machines need none."; };
     hardware.enableRedistributableFirmware = mkOption { type = types.bool; default = false; description = "Firmware: virtual machines need none."; };
     hardware.enableAllFirmware = mkOption { type = types.bool; default = false; description = "Firmware: virtual machines need none."; };
+    snowglobe.devicesFirst = mkOption {
+      type = types.bool;
+      default = needed != [ ];
+      internal = true;
+      description = "Whether udev runs before services do.";
+    };
     snowglobe.devices = mkOption {
       type = types.listOf types.str;
       default = [ ];

@@ -139,7 +139,11 @@ let
           upheldBy = unit.upheldBy ++ other.upheldBy;
           aliases = unit.aliases ++ other.aliases;
         }
-    ) given;
+    ) given
+    # What is said of a unit that is replaced is added to the new one.
+    // lib.mapAttrs' (name: _: lib.nameValuePair "${name}.d/overrides.conf" (rendered.${name} // { overrideStrategy = "asDropinIfExists"; complete = true; wantedBy = [ ]; requiredBy = [ ]; upheldBy = [ ]; aliases = [ ]; })) (
+      lib.filterAttrs (name: unit: unit.replace && rendered ? ${name}) given
+    );
 
   nameSet = names: lib.listToAttrs (map (name: lib.nameValuePair name true) names);
 
@@ -177,6 +181,7 @@ let
 in
 {
   imports = [
+    ./light.nix
     ./masks.nix
     ./tmpfiles.nix
     ./journald.nix

@@ -176,11 +176,12 @@ in
       templateOf = name: let parts = builtins.match "([^@]+@)[^@]+(\\.[a-z]+)" name; in if parts == null then name else lib.concatStrings parts;
       isAddition =
         name: unit:
-        unit.overrideStrategy == "asDropin"
+        !(unit.replace or false)
+        && (unit.overrideStrategy == "asDropin"
         || !(unit.complete or true)
         || known ? ${name}
         || known ? ${templateOf name}
-        || (templateOf name != name && units ? ${templateOf name});
+        || (templateOf name != name && units ? ${templateOf name}));
       link = path: target: { inherit path target; type = "link"; };
       dependencies = name: suffix: map (other: link "${other}.${suffix}/${name}" "../${name}");
       entries =

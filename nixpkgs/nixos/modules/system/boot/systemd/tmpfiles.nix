@@ -89,21 +89,23 @@ in
       # Nodes of devices whose modules the kernel loads at their first use. Elsewhere a program reads
       # them from the modules at every boot.
       "tmpfiles.d/static-nodes.conf".text = lib.concatStrings (
-        lib.mapAttrsToList (name: numbers: "c! /dev/${name} 0600 - - - ${numbers}\n") {
-          "btrfs-control" = "10:234";
-          "cuse" = "10:203";
-          "fuse" = "10:229";
-          "loop-control" = "10:237";
-          "mapper/control" = "10:236";
-          "net/tun" = "10:200";
-          "ppp" = "108:0";
-          "snd/seq" = "116:1";
-          "snd/timer" = "116:33";
-          "uinput" = "10:223";
-          "vhost-net" = "10:238";
-          "vhost-vsock" = "10:241";
+        lib.mapAttrsToList (name: node: "c! /dev/${name} ${node}\n") {
+          "btrfs-control" = "0600 root root - 10:234";
+          "cuse" = "0600 root root - 10:203";
+          "fuse" = "0666 root root - 10:229";
+          "loop-control" = "0660 root disk - 10:237";
+          "mapper/control" = "0600 root root - 10:236";
+          "net/tun" = "0666 root root - 10:200";
+          "ppp" = "0600 root root - 108:0";
+          "snd/seq" = "0660 root audio - 116:1";
+          "snd/timer" = "0660 root audio - 116:33";
+          "uinput" = "0600 root root - 10:223";
+          "vhost-net" = "0660 root kvm - 10:238";
+          "vhost-vsock" = "0660 root kvm - 10:241";
         }
-      );
+      )
+      # logind gives these to whoever sits at the screen.
+      + lib.concatMapStrings (name: "L! /run/udev/static_node-tags/uaccess/${lib.replaceStrings [ "/" ] [ "\\\\x2f" ] name} - - - - /dev/${name}\n") [ "snd/seq" "snd/timer" ];
       "user-tmpfiles.d/00-nixos.conf" = lib.mkIf (config.systemd.user.tmpfiles.rules != [ ]) {
         text = files config.systemd.user.tmpfiles.rules;
       };

@@ -74,6 +74,12 @@ rec {
   };
 
   concrete = shared // {
+    replace = mkOption {
+      type = types.bool;
+      default = false;
+      internal = true;
+      description = "Whether the text stands for the unit of that name which the base system brings.";
+    };
     text = mkOption {
       type = types.nullOr types.str;
       default = null;
