@@ -109,10 +109,16 @@ let
         moduleType = result.type;
       } // specialArgs;
 
-      lookup = name: _: builtins.addErrorContext "while evaluating the module argument `${name}':"
+      lookup = name: _: builtins.addErrorContext "while evaluating the module argument `${name}' (which `imports' cannot depend on: only `specialArgs' are known there):"
         (_module.args.${name} or (throw (missingArgument name)));
       missingArgument = name:
-        "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it. Did you mean one of: ${lib.concatStringsSep ", " (lib.sortOn (lib.levenshtein name) (attrNames (base // _module.args)))}?";
+        let
+          known = attrNames (base // _module.args);
+          near = lib.take 3 (lib.sortOn (lib.levenshtein name) (filter (lib.strings.levenshteinAtMost 3 name) known));
+        in
+        "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it.${
+          if near == [ ] then " There are: ${lib.concatStringsSep ", " known}."
+          else " Did you mean ${lib.concatMapStringsSep " or " (n: "`${n}'") near}?"}";
       common = base // mapAttrs lookup (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
 
       instantiate = m:
