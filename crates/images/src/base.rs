@@ -90,6 +90,22 @@ const PACKAGES: &[&str] = &[
     "patch",
     "libcap2-bin",
     "ncurses-term",
+    // The rest of what every NixOS system has, so that a test which names no package needs no layer
+    // of its own.
+    "bsdextrautils",
+    "dbus-user-session",
+    "eject",
+    "fdisk",
+    "iputils-arping",
+    "iputils-clockdiff",
+    "iputils-tracepath",
+    "lastlog2",
+    "libnss-myhostname",
+    "libnss-systemd",
+    "nano",
+    "time",
+    "uidmap",
+    "uuid-runtime",
 ];
 
 /// The kernel, which dpkg is not told about: its scripts would build an initial RAM disk.

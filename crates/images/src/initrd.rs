@@ -15,12 +15,15 @@ const MODULE_LIMIT: u64 = 64 << 20;
 
 /// Modules that every machine needs before it has its root, or that are loaded here because loading
 /// them later takes a process each. What they depend on comes with them.
+///
+/// crc32c comes first: others ask for it when they are loaded. The last group is what the rules of a
+/// NixOS firewall use, which is on unless it is turned off.
 const MODULES: &[&str] = &[
+    "crc32c_generic",
     "virtio_blk",
     "erofs",
     "overlay",
     "ext4",
-    "crc32c_generic",
     "virtio_net",
     "virtio_rng",
     "autofs4",
@@ -28,6 +31,16 @@ const MODULES: &[&str] = &[
     "9pnet_virtio",
     "virtio_balloon",
     "qemu_fw_cfg",
+    "nf_tables",
+    "nft_compat",
+    "nf_conntrack",
+    "xt_conntrack",
+    "xt_tcpudp",
+    "xt_pkttype",
+    "xt_LOG",
+    "nf_log_syslog",
+    "ipt_rpfilter",
+    "ip6t_rpfilter",
 ];
 
 impl Images {
