@@ -165,9 +165,14 @@ impl<'a> Evaluator<'a> {
 
     /// The names of a set in alphabetical order; of anything else, none.
     pub fn attr_names(&self, value: Value<'a>) -> Vec<String> {
-        let Value::Attrs(attrs) = value else {
-            return Vec::new();
-        };
+        match value {
+            Value::Attrs(attrs) => self.names(attrs),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The names of a set in alphabetical order.
+    pub fn names(&self, attrs: &Attrs<'a>) -> Vec<String> {
         let order = attrs.shape.alphabetical(self.arena, &self.symbols);
         order
             .iter()

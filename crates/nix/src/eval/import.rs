@@ -11,7 +11,7 @@ use crate::ir::Expr;
 use crate::path;
 use crate::source::{Origin, Pos};
 use crate::symbol::Symbol;
-use crate::syntax::{Globals, LowerOptions, lower, raw};
+use crate::syntax::{Globals, LowerOptions, end_comments, lower, raw};
 use crate::value::{Context, Env, Slot, Value};
 
 /// Links followed before giving up.
@@ -186,7 +186,7 @@ impl<'a> Evaluator<'a> {
         };
         let raw_bytes = matches!(text, std::borrow::Cow::Owned(_));
         let text = if text.contains('\r') {
-            text.replace("\r\n", "\n").replace('\r', "\n").into()
+            end_comments(&text).into()
         } else {
             text
         };

@@ -9,3 +9,4 @@ mod strings;
 mod tree;
 
 pub use lower::{Globals, LowerOptions, lower};
+pub use tree::end_comments;

@@ -26,6 +26,13 @@ pub fn unescape(text: &str) -> String {
                 Some(other) => result.push(other),
                 None => {}
             },
+            // All line ends mean the same here, unlike in indented strings.
+            '\r' => {
+                result.push('\n');
+                if rest.as_str().starts_with('\n') {
+                    rest.next();
+                }
+            }
             c => result.push(c),
         }
     }
@@ -208,5 +215,6 @@ mod tests {
     #[test]
     fn escapes_are_replaced() {
         assert_eq!(unescape(r#"a\nb\t\"\\\$\q"#), "a\nb\t\"\\$q");
+        assert_eq!(unescape("a\r\nb\rc"), "a\nb\nc");
     }
 }

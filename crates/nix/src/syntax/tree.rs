@@ -96,6 +96,31 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     all
 }
 
+/// A text whose comments end at carriage returns, too, as the language has it but `rnix` has not.
+/// Such carriage returns become line feeds; all others stay.
+pub fn end_comments(text: &str) -> String {
+    let mut text = text.to_owned();
+    let mut done = 0;
+    loop {
+        let mut start = done;
+        let mut end = None;
+        // What follows a comment that ends earlier is read anew.
+        for (kind, token) in rnix::tokenize(&text[done..]) {
+            if kind == Kind::TOKEN_COMMENT
+                && token.starts_with('#')
+                && let Some(at) = token.find('\r').filter(|&at| at + 1 < token.len())
+            {
+                end = Some(start + at);
+                break;
+            }
+            start += token.len();
+        }
+        let Some(end) = end else { return text };
+        text.replace_range(end..=end, "\n");
+        done = end;
+    }
+}
+
 /// A node of `rnix` as one of ours.
 fn copy<'t>(green: &rowan::GreenNodeData, start: u32, text: &'t str, arena: &'t Bump) -> Node<'t> {
     let mut offset = start;
