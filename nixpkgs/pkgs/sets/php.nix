@@ -56,7 +56,6 @@ let
 
   # Extensions that PHP has to be told to load; mysqlnd and pdo come before those that need them.
   loadOrder = [ "mysqlnd" "pdo" "xml" ];
-  compiledIn = [ "filter" "openssl" "pcntl" "session" "zlib" "phar" ];
 
   make =
     { enabled, extraConfig }:
@@ -65,9 +64,8 @@ let
       names = lib.unique (builtins.filter (n: !(builtins.elem n ([ "openssl" "pcntl" "session" "zlib" "filter" ]))) (map (e: e.extensionName) enabled));
       first = builtins.filter (n: builtins.elem n names) loadOrder;
       load = n: if n == "opcache" || n == "xdebug" then "zend_extension=${n}.so" else "extension=${n}.so";
-      ini = final.writeText "php.ini" (
-        lib.concatMapStrings (n: load n + "\n") (first ++ lib.subtractLists first names) + extraConfig
-      );
+      iniText = lib.concatMapStrings (n: load n + "\n") (first ++ lib.subtractLists first names) + extraConfig;
+      ini = final.writeText "php.ini" iniText;
       self = row "php" {
         deb = "php${series}-cli";
         "with" = [
@@ -85,7 +83,7 @@ let
           "bin/phar" = "/usr/bin/phar${series}";
         };
         passthru = {
-          inherit extensions;
+          inherit extensions iniText;
           phpIni = "${ini}";
           packages = { composer = row "composer" { }; };
           buildEnv =

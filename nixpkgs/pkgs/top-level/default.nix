@@ -79,4 +79,4 @@ let
   fallback =
     set: if host ? withFallback then host.withFallback set (name: pkgs.snowglobe.fromArchive name) else set;
 in
-pkgs
+builtins.seq checkedSystem pkgs

@@ -142,7 +142,7 @@ let
     in
     block plain (if host.forceSSL then redirect host 301 "https://%{HTTP_HOST}$1" else body) + block secure (tls + body);
 
-  phpIni = pkgs.writeText "php.ini" (builtins.readFile cfg.phpPackage.phpIni + cfg.phpOptions);
+  phpIni = pkgs.writeText "php.ini" (cfg.phpPackage.iniText + cfg.phpOptions);
 
   mimeTypes = pkgs.writeText "mime.types" (import ../mime-types.nix);
 
