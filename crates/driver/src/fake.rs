@@ -540,9 +540,24 @@ impl Agent for FakeAgent {
     }
 
     fn facts(&self, _limit: &Limit) -> Result<Facts, Fault> {
+        let units = std::fs::read_dir(self.home.join("units"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let failed = units.filter(|unit| {
+            std::fs::read_to_string(unit.path()).is_ok_and(|state| state.trim() == "failed")
+        });
+        let failed_units: Vec<String> = failed
+            .map(|unit| unit.file_name().to_string_lossy().into_owned())
+            .collect();
+        let state = if failed_units.is_empty() {
+            "running"
+        } else {
+            "degraded"
+        };
         Ok(Facts {
-            system_state: "degraded".to_owned(),
-            failed_units: vec!["broken.service".to_owned()],
+            system_state: state.to_owned(),
+            failed_units,
             listeners: vec![Listener {
                 protocol: "tcp".to_owned(),
                 address: "0.0.0.0".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use snowglobe_events::{Evidence, Kind, Location, Text};
+use snowglobe_events::{Evidence, Kind, Location, MachineState, Text};
 
 use crate::fold::{Fold, Shown};
 use crate::paint::Paint;
@@ -155,7 +155,15 @@ fn machines(out: &mut String, fold: &Fold, paint: Paint) {
             FEW
         };
         let title = |what: &str| format!("{} {what}", paint.machine(name, machine.number));
-        for shown in of(name, Evidence::FailedUnits) {
+        let units = of(name, Evidence::FailedUnits);
+        for (index, shown) in units.iter().enumerate() {
+            // A unit that failed a wait is asked about again at the end.
+            if units[index + 1..]
+                .iter()
+                .any(|later| later.title == shown.title)
+            {
+                continue;
+            }
             let _ = writeln!(out, "\n{}", title(&format!("{}:", shown.title)));
             let text = shown.text.to_string();
             let text = harmless(&text);
@@ -166,7 +174,6 @@ fn machines(out: &mut String, fold: &Fold, paint: Paint) {
             }
         }
         // The journal as it was seen live, else as it was asked for at the end.
-        let mut what = "last lines of the journal:";
         let mut lines: Vec<String> = machine.journal.iter().cloned().collect();
         if lines.is_empty() {
             let tails = of(name, Evidence::JournalTail);
@@ -175,16 +182,21 @@ fn machines(out: &mut String, fold: &Fold, paint: Paint) {
                 .map(|shown| shown.text.to_string().lines().map(str::to_owned).collect())
                 .unwrap_or_default();
         }
-        if lines.is_empty() {
-            what = "last lines of the console:";
-            lines = machine.console.iter().cloned().collect();
-        }
-        if !lines.is_empty() {
+        let mut tell = |what: &str, lines: &[String]| {
+            if lines.is_empty() {
+                return;
+            }
             let _ = writeln!(out, "\n{}", title(what));
             let skip = lines.len().saturating_sub(most);
             for line in &lines[skip..] {
                 let _ = writeln!(out, "  {}", paint.dim(&harmless(line)));
             }
+        };
+        tell("last lines of the journal:", &lines);
+        // What ended a machine is on its console, if anywhere.
+        if lines.is_empty() || machine.state == Some(MachineState::Crashed) {
+            let console: Vec<String> = machine.console.iter().cloned().collect();
+            tell("last lines of the console:", &console);
         }
     }
 }

@@ -318,7 +318,9 @@ function screensPart(row) {
 
 function evidenceParts() {
   const parts = [];
-  for (const event of run.evidence) parts.push(el("h3", {}, `${event.machine || ""} ${event.title}`), el("pre", {}, text(event.text)));
+  // A unit that failed a wait was asked about again at the end.
+  const last = new Map(run.evidence.map((event) => [`${event.machine}/${event.title}`, event]));
+  for (const event of last.values()) parts.push(el("h3", {}, `${event.machine || ""} ${event.title}`), el("pre", {}, text(event.text)));
   return parts;
 }
 

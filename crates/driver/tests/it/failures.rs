@@ -177,7 +177,9 @@ fn a_machine_that_ends_under_a_command() {
 
 #[test]
 fn evidence_is_taken() {
-    let Some(done) = script("a.start()\nassert False\n").run() else {
+    let Some(done) =
+        script("a.start()\na.succeed('echo failed > $FAKE/units/x.service')\nassert False\n").run()
+    else {
         return;
     };
     assert_eq!(done.outcome, Outcome::Failed);
