@@ -1,0 +1,129 @@
+# Tests of the services: what becomes of a configuration. Evaluates to the list of failures.
+#
+#     nix-instantiate --eval --strict nixpkgs/nixos/modules/services/tests/run.nix
+let
+  lib = import ../../../../lib;
+  pkgs = import ../../../.. { config = { }; overlays = [ ]; };
+
+  system = module: (import ../../../lib/eval-config.nix { inherit pkgs; modules = [ module ]; }).config;
+  etc = name: module: let entry = (system module).environment.etc.${name}; in plain (if entry.text != null then entry.text else entry.source.drvAttrs.text);
+  unit = name: module: (system module).systemd.services.${name};
+  plain = builtins.unsafeDiscardStringContext;
+  lines = text: lib.filter (line: line != "") (map lib.trim (lib.splitString "\n" (plain text)));
+  # Whether these lines follow each other somewhere in a text.
+  has = wanted: text:
+    let
+      all = lines text;
+      count = lib.length wanted;
+    in
+    lib.any (start: lib.take count (lib.drop start all) == wanted) (lib.range 0 (lib.length all));
+  builds = module: builtins.isString (system module).system.build.toplevel.drvPath;
+  refuses = module: { expr = builds module; fails = true; };
+  accepts = module: { expr = builds module; expected = true; };
+  true' = expr: { inherit expr; expected = true; };
+
+  nginx = settings: plain (system { services.nginx = { enable = true; enableReload = true; } // settings; }).environment.etc."nginx/nginx.conf".source.drvAttrs.text;
+  httpd = settings: plain (system { services.httpd = { enable = true; } // settings; }).services.httpd.configFile.drvAttrs.text;
+  tls = { sslCertificate = "/c"; sslCertificateKey = "/k"; };
+
+  tests = {
+    # ---- nginx ----
+    nginxDefaultHost = true' (has [ "server_name localhost;" ] (nginx { }));
+    nginxListen = true' (has [ "listen 0.0.0.0:80 ;" "listen [::0]:80 ;" "server_name a b;" ] (nginx { virtualHosts.a.serverAliases = [ "b" ]; }));
+    nginxOnlySsl = true' (has [ "listen 0.0.0.0:443 ssl ;" ] (nginx { virtualHosts.a = tls // { onlySSL = true; }; }));
+    nginxForceSsl = true' (has [ "location / {" "return 301 https://$host$request_uri;" ] (nginx { virtualHosts.a = tls // { forceSSL = true; }; }));
+    nginxOwnListen = true' (has [ "listen 1.2.3.4:8080 ;" ] (nginx { virtualHosts.a.listen = [ { addr = "1.2.3.4"; port = 8080; } ]; }));
+    nginxDefaultListen = true' (has [ "listen 10.0.0.1:80 ;" ] (nginx { defaultListen = [ { addr = "10.0.0.1"; } ]; virtualHosts.a = { }; }));
+    nginxProxy = true' (has [ "location / {" "proxy_pass http://x;" "proxy_http_version 1.1;" ] (nginx { virtualHosts.a.locations."/" = { proxyPass = "http://x"; proxyWebsockets = true; }; }));
+    nginxOrder = true' (has [ "location /z {" "return 200;" "}" "location /a {" ] (nginx { virtualHosts.a.locations = { "/a".return = 404; "/z" = { return = 200; priority = 1; }; }; }));
+    nginxUpstream = true' (has [ "upstream x {" "server 1.1.1.1:80 backup weight=2;" ] (nginx { upstreams.x.servers."1.1.1.1:80" = { weight = 2; backup = true; }; }));
+    nginxAuth = true' (has [ "auth_basic secured;" ] (nginx { virtualHosts.a.basicAuth.u = "p"; }));
+    nginxStream = true' (lib.hasInfix "ngx_stream_module.so" (nginx { streamConfig = "x;"; }));
+    nginxVerbatim = true' (has [ "events {" "}" "http {" ] (nginx { httpConfig = "server { }"; }));
+    nginxAcme = refuses { services.nginx = { enable = true; virtualHosts.a = { enableACME = true; forceSSL = true; }; }; };
+    nginxTwoKinds = refuses { services.nginx = { enable = true; virtualHosts.a = tls // { addSSL = true; onlySSL = true; }; }; };
+    nginxRootAndAlias = refuses { services.nginx = { enable = true; virtualHosts.a.locations."/" = { root = "/a"; alias = "/b"; }; }; };
+    nginxUnknown = refuses { services.nginx = { enable = true; virtualHosts.a.rooot = "/"; }; };
+
+    # ---- httpd ----
+    httpdListen = true' (has [ "Listen [::1]:8000 http" ] (httpd { virtualHosts.a.listen = [ { ip = "::1"; port = 8000; } ]; }));
+    httpdRoot = true' (has [ "DocumentRoot \"/srv\"" "<Directory \"/srv\">" ] (httpd { virtualHosts.a.documentRoot = "/srv"; }));
+    httpdAdmin = true' (has [ "ServerName a" "ServerAdmin x@y" ] (httpd { adminAddr = "x@y"; virtualHosts.a = { }; }));
+    httpdModule = true' (lib.any (lib.hasPrefix "LoadModule proxy_http_module") (lines (httpd { virtualHosts.a.locations."/".proxyPass = "http://x"; })));
+
+    # ---- data bases ----
+    postgresqlSettings = { expr = (system { services.postgresql = { enable = true; enableTCPIP = true; settings.port = 5433; }; }).services.postgresql.settings.listen_addresses; expected = "*"; };
+    postgresqlPort = { expr = (unit "postgresql" { services.postgresql = { enable = true; settings.port = 5433; }; }).environment.PGPORT; expected = "5433"; };
+    postgresqlOwner = refuses { services.postgresql = { enable = true; ensureUsers = [ { name = "a"; ensureDBOwnership = true; } ]; }; };
+    postgresqlClauses = true' (lib.hasInfix "ALTER ROLE \"a\" createdb nosuperuser" (unit "postgresql" { services.postgresql = { enable = true; ensureUsers = [ { name = "a"; ensureClauses = { createdb = true; superuser = false; }; } ]; }; }).postStart);
+    postgresqlAuthentication = { expr = lib.head (lines (system { services.postgresql = { enable = true; authentication = "host x"; }; }).services.postgresql.authentication); expected = "host x"; };
+    postgresqlBackups = { expr = lib.filter (lib.hasPrefix "postgresqlBackup") (lib.attrNames (system { services.postgresql.enable = true; services.postgresqlBackup = { enable = true; databases = [ "a" "b" ]; }; }).systemd.services); expected = [ "postgresqlBackup-a" "postgresqlBackup-b" ]; };
+    mysqlWithoutPackage = refuses { services.mysql.enable = true; };
+    mysqlSettings = true' (has [ "[mysqld]" "datadir=/var/lib/mysql" ] (etc "my.cnf" { services.mysql = { enable = true; package = pkgs.mariadb; }; }));
+    redisNames = { expr = lib.filter (lib.hasPrefix "redis") (lib.attrNames (system { services.redis.servers = { "".enable = true; a.enable = true; off = { }; }; }).systemd.services); expected = [ "redis" "redis-a" ]; };
+    redisSocket = { expr = (system { services.redis.servers.a.enable = true; }).services.redis.servers.a.unixSocket; expected = "/run/redis-a/redis.sock"; };
+    redisPorts = { expr = map (name: (system { services.redis.servers = { "".enable = true; a.enable = true; }; }).services.redis.servers.${name}.port) [ "" "a" ]; expected = [ 6379 0 ]; };
+    etcdCluster = { expr = (unit "etcd" { networking.hostName = "n"; services.etcd.enable = true; }).environment.ETCD_INITIAL_CLUSTER; expected = "n=http://127.0.0.1:2380"; };
+    openldapSuffix = refuses { services.openldap = { enable = true; declarativeContents."dc=a" = ""; }; };
+
+    # ---- names ----
+    bindZones = true' (has [ "zone \"a.b\" {" "type master;" "file \"/z\";" ] (etc "bind/named.conf" { services.bind = { enable = true; zones = [ { name = "a.b"; master = true; file = "/z"; } ]; }; }));
+    bindSlave = true' (has [ "type slave;" "file \"/z\";" "masters {  1.2.3.4;  };" ] (etc "bind/named.conf" { services.bind = { enable = true; zones."a.b" = { master = false; masters = [ "1.2.3.4" ]; file = "/z"; }; }; }));
+    knotOrder = { expr = map lib.trim (lib.filter (line: lib.hasSuffix ":" line) (lines (etc "knot/knot.conf" { services.knot = { enable = true; settings = { zone."a.b".file = "x"; server.listen = [ "::@53" ]; acl.s.action = "transfer"; }; }; }))); expected = [ "server:" "acl:" "zone:" ]; };
+    knotItem = true' (has [ "zone:" "- domain: \"a.b\"" "file: \"x\"" ] (etc "knot/knot.conf" { services.knot = { enable = true; settings.zone."a.b".file = "x"; }; }));
+    knotBoth = refuses { services.knot = { enable = true; settingsFile = "/x"; settings.server.listen = "x"; }; };
+
+    # ---- others ----
+    haproxyWithout = refuses { services.haproxy.enable = true; };
+    sambaGlobalFirst = { expr = lib.head (lines (etc "samba/smb.conf" { services.samba = { enable = true; settings.a.path = "/a"; }; })); expected = "[global]"; };
+    sambaOldShares = true' (has [ "[a]" "path = /a" ] (etc "samba/smb.conf" { services.samba = { enable = true; shares.a.path = "/a"; }; }));
+    stunnelClient = true' (has [ "[a]" "CAFile=/ca" "OCSPaia=yes" "accept=80" "checkHost=h" "client=yes" ] (etc "stunnel.cfg" { services.stunnel = { enable = true; clients.a = { accept = "80"; CAFile = "/ca"; verifyHostname = "h"; }; }; }));
+    stunnelNothing = refuses { services.stunnel.enable = true; };
+    gitDaemon = true' (lib.hasInfix "--base-path=/git --port=9418" (unit "git-daemon" { services.gitDaemon = { enable = true; basePath = "/git"; }; }).script);
+    vsftpdTls = refuses { services.vsftpd = { enable = true; forceLocalDataSSL = true; }; };
+    prometheusJob = refuses { services.prometheus = { enable = true; scrapeConfigs = [ { static_configs = [ ]; } ]; }; };
+    mosquittoTwoPasswords = refuses { services.mosquitto = { enable = true; listeners = [ { users.a = { password = "x"; hashedPassword = "y"; }; } ]; }; };
+    borgWithoutPassphrase = refuses { services.borgbackup.jobs.a = { paths = "/"; repo = "/r"; encryption.mode = "repokey"; }; };
+    borgKeys = true' (lib.hasInfix "borg serve --restrict-to-repository . --append-only --storage-quota 1G\",restrict ssh-x" (plain (lib.head (system { services.borgbackup.repos.a = { authorizedKeysAppendOnly = [ "ssh-x" ]; quota = "1G"; }; }).users.users.borg.openssh.authorizedKeys.keys)));
+
+    # Everything at once: nothing here stands in another's way.
+    together = accepts {
+      services.nginx.enable = true;
+      services.httpd = { enable = true; virtualHosts.a.listen = [ { port = 8080; } ]; };
+      services.haproxy = { enable = true; config = "x"; };
+      services.postgresql.enable = true;
+      services.postgresqlBackup.enable = true;
+      services.mysql = { enable = true; package = pkgs.mariadb; };
+      services.redis.servers."".enable = true;
+      services.memcached.enable = true;
+      services.etcd.enable = true;
+      services.openldap.enable = true;
+      services.bind.enable = true;
+      services.knot.enable = true;
+      services.dnsdist.enable = true;
+      services.samba.enable = true;
+      services.atd.enable = true;
+      services.rsyslogd.enable = true;
+      services.gitDaemon.enable = true;
+      services.vsftpd.enable = true;
+      services.stunnel = { enable = true; servers.a = { accept = 1; connect = 2; }; };
+      services.prometheus = { enable = true; pushgateway.enable = true; };
+      services.mosquitto.enable = true;
+      services.postfix.enable = true;
+      services.borgbackup.repos.a.authorizedKeys = [ "x" ];
+    };
+  };
+
+  check =
+    name: test:
+    let
+      outcome = builtins.tryEval (builtins.deepSeq test.expr test.expr);
+    in
+    if test.fails or false then
+      lib.optional outcome.success "${name}: should have failed"
+    else if !outcome.success then
+      [ "${name}: failed" ]
+    else
+      lib.optional (outcome.value != test.expected) "${name}: ${builtins.toJSON outcome.value} instead of ${builtins.toJSON test.expected}";
+in
+lib.concatLists (lib.mapAttrsToList check tests)
