@@ -188,8 +188,5 @@ in
         }
       ) (lib.filter (interface: interface.virtual) interfaces)
     );
-
-    # Upstream makes units of the old names, which tests wait for.
-    systemd.targets.network-online.wantedBy = [ "multi-user.target" ];
   };
 }

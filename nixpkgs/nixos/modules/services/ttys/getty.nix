@@ -3,6 +3,8 @@
 let
   inherit (lib) mkOption types;
   cfg = config.services.getty;
+  # The language has no escape for this character.
+  escape = builtins.fromJSON "\"\\u001b\"";
   login = "--login-program ${cfg.loginProgram}";
   arguments = extra: lib.concatStringsSep " " (
     [ login ]
@@ -34,7 +36,7 @@ in
 
     environment.etc.issue = {
       mode = "0644";
-      text = "\n\\e[1;32m${cfg.greetingLine}\\e[0m\n${cfg.helpLine}\n";
+      text = "\n${escape}[1;32m${cfg.greetingLine}${escape}[0m\n${cfg.helpLine}\n";
     };
 
     systemd.services = {

@@ -22,6 +22,8 @@ let
     [Seat:*]
     xserver-command=/usr/bin/X -nolisten tcp
     user-session=${session}
+    # Sessions read /etc/profile themselves; Debian's wrapper would run all of /etc/X11/Xsession.d.
+    session-wrapper=/usr/bin/env
     ${lib.optionalString cfg.autoLogin.enable ''
       autologin-user=${cfg.autoLogin.user}
       autologin-user-timeout=${toString lightdm.autoLogin.timeout}

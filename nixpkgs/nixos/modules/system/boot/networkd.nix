@@ -275,8 +275,6 @@ in
         ];
       };
       systemd.suppressedSystemUnits = lib.mkIf (!wait.enable) [ "systemd-networkd-wait-online.service" ];
-      systemd.targets.network-online.wantedBy = [ "multi-user.target" ];
-
       services.resolved.enable = lib.mkDefault true;
     })
   ];
