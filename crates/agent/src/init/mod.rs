@@ -55,31 +55,51 @@ pub fn run() -> ExitCode {
 }
 
 fn boot(begin: Instant) -> Result<std::convert::Infallible> {
+    let mut steps = Steps {
+        begin,
+        text: String::new(),
+    };
     kernel::mount_api("")?;
     kernel::load_modules()?;
+    steps.done("modules");
     let layers = disks::mount_layers()?;
     let old_root = fs::File::open("/").map_err(failed("open the initial root"))?;
     let config = root::assemble(&layers)?;
+    steps.done("root");
     root::switch(&old_root)?;
     drop(old_root);
     system::prepare(&config)?;
+    steps.done("switch");
     kernel::load_more_modules(&config.modules)?;
     if !config.initrd_commands.is_empty() {
+        let mut shell = Command::new("/bin/sh");
         run_program(
             "boot.initrd commands",
-            Command::new("/bin/sh").args(["-c", &config.initrd_commands]),
+            shell.args(["-c", &config.initrd_commands]),
         )?;
     }
     filesystems::mount_all(&config.file_systems)?;
+    steps.done("configuration");
     if let Some(activation) = &config.activation {
         run_program("activation", &mut Command::new(activation))?;
+        steps.done("activation");
     }
     start_service()?;
-    say(&format!(
-        "booted in {} ms, starting systemd",
-        begin.elapsed().as_millis()
-    ));
+    say(&format!("starting systemd ({})", steps.text));
     become_systemd(&config)
+}
+
+/// When what was done, in milliseconds since the first process began.
+struct Steps {
+    begin: Instant,
+    text: String,
+}
+
+impl Steps {
+    fn done(&mut self, step: &str) {
+        let separator = if self.text.is_empty() { "" } else { ", " };
+        self.text += &format!("{separator}{step} {}", self.begin.elapsed().as_millis());
+    }
 }
 
 /// A line in the kernel's log.
