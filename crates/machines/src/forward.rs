@@ -4,39 +4,44 @@
 //! on to a port of QEMU's loopback, which QEMU forwards into the machine.
 
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::running::Process;
 
-/// How often a listener looks whether its machine still runs.
-const LOOK: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
+/// How long a port of a machine that has ended may take to be free.
+const FREE_LIMIT: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(10);
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Hands connections on until the machine ends. `port` is that of QEMU's loopback.
 pub(crate) fn forward(listener: TcpListener, process: &Arc<Process>, port: u16) -> io::Result<()> {
     listener.set_nonblocking(true)?;
+    let lifeline = process.lifeline()?;
     let process = Arc::downgrade(process);
     std::thread::Builder::new()
         .name("forward".into())
         .spawn(move || {
-            while running(&process).is_some() {
-                match poll(&mut [PollFd::new(&listener, PollFlags::IN)], Some(&LOOK)) {
-                    Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                    Ok(_) => {}
-                    Err(_) => return,
+            loop {
+                let mut waited = [
+                    PollFd::new(&listener, PollFlags::IN),
+                    PollFd::new(&lifeline, PollFlags::IN),
+                ];
+                match poll(&mut waited, None) {
+                    Err(rustix::io::Errno::INTR) => continue,
+                    Ok(_) if waited[1].revents().is_empty() => {}
+                    Ok(_) | Err(_) => return,
                 }
                 let Ok((outside, _)) = listener.accept() else {
+                    // Perhaps there are no descriptors left; do not ask at full speed.
+                    std::thread::sleep(RETRY);
                     continue;
                 };
-                let Some(process) = running(&process) else {
+                let Some(process) = process.upgrade() else {
                     return;
                 };
                 // A machine that does not answer must not hold up the next connection.
@@ -52,10 +57,17 @@ pub(crate) fn forward(listener: TcpListener, process: &Arc<Process>, port: u16) 
     Ok(())
 }
 
-fn running(process: &Weak<Process>) -> Option<Arc<Process>> {
-    process
-        .upgrade()
-        .filter(|process| process.ended().is_none())
+/// Listens on a port of the host. That of a machine which ended just now may not be free yet.
+pub(crate) fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + FREE_LIMIT;
+    loop {
+        match TcpListener::bind((address, port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(RETRY);
+            }
+            result => return result,
+        }
+    }
 }
 
 fn join(outside: TcpStream, inside: TcpStream) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! A machine that can be started, driven and ended.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::arguments::{self, Ram, Wiring, arguments, card_id};
 use crate::console;
 use crate::disks;
 use crate::error::Error;
-use crate::forward::forward;
+use crate::forward::{forward, listen};
 use crate::host::Host;
 use crate::keys;
 use crate::qmp::Qmp;
@@ -386,8 +386,8 @@ impl Machine {
         let running = self
             .running()
             .ok_or_else(|| Error::NotRunning(self.name().to_owned()))?;
-        let listener = TcpListener::bind((address, host_port))
-            .map_err(Error::system("listen on the host's port"))?;
+        let listener =
+            listen(address, host_port).map_err(Error::system("listen on the host's port"))?;
         let host_port = listener
             .local_addr()
             .map_err(Error::system("listen on the host's port"))?

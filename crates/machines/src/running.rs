@@ -80,6 +80,8 @@ struct State {
     killed: bool,
     ended: Option<Ended>,
     events: Option<Receiver<Value>>,
+    /// Closed when it has ended, which their other ends see.
+    lifelines: Vec<UnixStream>,
 }
 
 impl Running {
@@ -157,7 +159,10 @@ impl Process {
                     messages: String::from_utf8_lossy(&messages).into_owned(),
                 };
                 finally(&ended);
-                watched.lock().ended = Some(ended);
+                let mut state = watched.lock();
+                state.lifelines.clear();
+                state.ended = Some(ended);
+                drop(state);
                 watched.changed.notify_all();
             })?;
         Ok(process)
@@ -200,6 +205,16 @@ impl Process {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// A descriptor that can be read when the process has ended.
+    pub fn lifeline(&self) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            state.lifelines.push(ours);
+        }
+        Ok(theirs)
     }
 
     /// Connects to a TCP port of QEMU's own loopback.

@@ -15,7 +15,7 @@ use snowglobe_machines::{
     Accelerator, Boot, Card, Choice, Ended, Error, Host, Machine, MachineSpec, Observer,
     ProbeInput, Reason, Request, Start, Tools, choose,
 };
-use snowglobe_plan::{Disk, Hardware, Resolution, UserNetwork};
+use snowglobe_plan::{Direction, Disk, Forward, Hardware, Protocol, Resolution, UserNetwork};
 use snowglobe_switch::{Change, Vlan};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -317,29 +317,58 @@ fn mistakes_are_told_in_qemus_words() {
 #[test]
 fn ports_lead_into_the_machine_and_none_leads_out() {
     let Some(lab) = Lab::new() else { return };
-    let subject = lab.subject(lab.spec("web", 1, false), None);
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let planned = taken.local_addr().unwrap().port();
+    drop(taken);
+    let mut spec = lab.spec("web", 1, false);
+    spec.hardware.user_network = Some(UserNetwork {
+        forwards: vec![Forward {
+            from: Direction::Host,
+            proto: Protocol::Tcp,
+            host_address: String::new(),
+            host_port: planned,
+            guest_address: String::new(),
+            guest_port: 80,
+        }],
+    });
+    let subject = lab.subject(spec, None);
     let mut shell = subject.boot(Start::default());
     shell.succeed(
         "ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2",
     );
     shell.succeed("mkdir /www; echo page > /www/index.html; httpd -h /www -p 80");
-    let port = subject
+    let free = subject
         .machine
         .forward_port(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, 80)
         .unwrap();
-    for _ in 0..3 {
+    let fetch = |port: u16| {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert!(text.ends_with("page\n"), "{text}");
+    };
+    for port in [planned, free, planned, free] {
+        fetch(port);
     }
     // A server of ours that the machine must not reach.
     let server = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = server.local_addr().unwrap().port();
     let (status, _) = shell.run(&format!("nc -w 2 10.0.2.2 {port} < /dev/null"));
     assert_ne!(status, 0);
+
+    // The ports move with the machine through a snapshot.
+    let path = lab.path("snapshot");
+    subject.machine.save(&path, After::End).unwrap();
+    subject
+        .machine
+        .restore(&Snapshot::open(&path).unwrap())
+        .unwrap();
+    fetch(planned);
+    subject.machine.release();
+    subject.machine.wait_ended(LIMIT).unwrap();
+    assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, free)).is_err());
 }
 
 #[test]
