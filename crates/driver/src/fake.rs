@@ -160,6 +160,10 @@ impl Machine for FakeMachine {
     }
 
     fn running(&self) -> bool {
+        if self.home.join("off").exists() && self.running.load(Ordering::SeqCst) {
+            let _ = std::fs::remove_file(self.home.join("off"));
+            self.ended(MachineState::Stopped, "powered off");
+        }
         self.running.load(Ordering::SeqCst)
     }
 
@@ -179,10 +183,6 @@ impl Machine for FakeMachine {
 
     fn wait_ended(&self, limit: &Limit) -> Result<Ended, Fault> {
         while self.running() {
-            if self.home.join("off").exists() {
-                let _ = std::fs::remove_file(self.home.join("off"));
-                self.ended(MachineState::Stopped, "powered off");
-            }
             over(limit)?;
             limit.sleep(Duration::from_millis(5));
         }

@@ -72,6 +72,9 @@ pub(crate) struct Handle {
     pub machine: Arc<dyn Machine>,
     pub console: Arc<Console>,
     pub qmp_events: Mutex<Option<Receiver<Value>>>,
+    /// Whether the script knows it to be started: until it has asked for its end, or waited for
+    /// it. Locked while it is being started.
+    pub started: Mutex<bool>,
     /// What its first card is plugged into.
     pub first_vlan: Option<u16>,
     pub graphical: bool,
@@ -104,6 +107,7 @@ impl Session {
             machine,
             console,
             qmp_events: Mutex::new(None),
+            started: Mutex::new(false),
             first_vlan,
             graphical,
         };
@@ -147,15 +151,35 @@ impl Session {
         }
     }
 
-    /// Starts a machine unless it runs.
+    /// Starts a machine unless it runs, because the script says so.
     pub fn start(&self, handle: &Handle, allow_reboot: bool, limit: &Limit) -> Result<(), Fault> {
+        let mut state = lock(&handle.started);
         if handle.machine.running() {
             return Ok(());
         }
         handle.console.clear();
         handle.machine.start(allow_reboot, limit)?;
+        *state = true;
+        drop(state);
         self.watch_qmp(handle);
         Ok(())
+    }
+
+    /// Starts a machine unless it runs, because something is asked of it. One that has ended by
+    /// itself stays so: a crash must not go unseen.
+    pub fn need(&self, handle: &Handle, limit: &Limit) -> Result<(), Fault> {
+        if !handle.machine.running() && *lock(&handle.started) {
+            let now = Limit::new(Some(Duration::ZERO), &limit.cancel);
+            let why = match handle.machine.wait_ended(&now) {
+                Ok(ended) => ended.why,
+                Err(_) => "it has ended".to_owned(),
+            };
+            // It may have been started in between.
+            if !handle.machine.running() {
+                return Err(Fault::Stopped { why });
+            }
+        }
+        self.start(handle, false, limit)
     }
 
     /// Collects the machine's QMP events from now on.

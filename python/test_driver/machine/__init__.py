@@ -327,7 +327,7 @@ class BaseMachine:
                 self.name,
                 (archive.fileno(),),
                 source=str(source),
-                name=path.resolve().name,
+                name=path.name or path.resolve().name,
                 target=str(target),
             )
 

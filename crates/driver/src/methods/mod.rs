@@ -278,7 +278,7 @@ impl Call {
             Some(900.0),
             session,
         );
-        let result = session.start(handle, false, &limit).and_then(|()| {
+        let result = session.need(handle, &limit).and_then(|()| {
             if early {
                 handle.machine.early_agent(&limit)
             } else {

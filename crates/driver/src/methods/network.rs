@@ -13,7 +13,7 @@ pub(super) fn set_link(session: &Session, call: &Call, up: bool) -> Result {
     let handle = call.machine()?;
     let limit = call.within(session.scaled(900.0));
     session
-        .start(handle, false, &limit)
+        .need(handle, &limit)
         .map_err(|fault| named(handle, fault))?;
     handle
         .machine
@@ -35,7 +35,7 @@ pub(super) fn forward_port(session: &Session, call: &Call) -> Result {
     let handle = call.machine()?;
     let limit = call.within(session.scaled(900.0));
     session
-        .start(handle, false, &limit)
+        .need(handle, &limit)
         .map_err(|fault| named(handle, fault))?;
     handle
         .machine

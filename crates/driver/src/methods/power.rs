@@ -31,6 +31,7 @@ pub(super) fn start_all(session: &Session, call: &Call) -> Result {
     }
     let errors = session.world.start_all(&limit);
     for handle in &stopped {
+        *lock(&handle.started) = handle.machine.running();
         session.watch_qmp(handle);
     }
     if errors.is_empty() {
@@ -53,6 +54,7 @@ pub(super) fn join_all(session: &Session, call: &Call) -> Result {
         let result = handle.machine.wait_ended(&call.endless());
         wait.end(result.is_ok(), None);
         result.map_err(|fault| named(&handle, fault))?;
+        *lock(&handle.started) = false;
     }
     lock(&session.clock).until = None;
     Ok(null())
@@ -89,6 +91,7 @@ pub(super) fn disconnected(call: &Call) -> Result {
 pub(super) fn shutdown(session: &Session, call: &Call) -> Result {
     let handle = call.machine()?;
     if !handle.machine.running() {
+        *lock(&handle.started) = false;
         return Ok(null());
     }
     let agent = call.agent(session)?;
@@ -97,7 +100,9 @@ pub(super) fn shutdown(session: &Session, call: &Call) -> Result {
 }
 
 pub(super) fn wait_for_shutdown(session: &Session, call: &Call) -> Result {
-    if !call.machine()?.machine.running() {
+    let handle = call.machine()?;
+    if !handle.machine.running() {
+        *lock(&handle.started) = false;
         return Ok(null());
     }
     wait_ended(session, call, None)
@@ -119,6 +124,7 @@ fn wait_ended(session: &Session, call: &Call, default: Option<f64>) -> Result {
     match handle.machine.wait_ended(&limit) {
         Ok(ended) => {
             wait.end(true, Some(ended.why));
+            *lock(&handle.started) = false;
             Ok(null())
         }
         Err(crate::Fault::TimedOut) => {
@@ -142,6 +148,7 @@ pub(super) fn crash(session: &Session, call: &Call) -> Result {
             .crash(&limit)
             .map_err(|fault| named(handle, fault))?;
     }
+    *lock(&handle.started) = false;
     Ok(null())
 }
 
@@ -156,7 +163,9 @@ pub(super) fn reboot(session: &Session, call: &Call) -> Result {
 }
 
 pub(super) fn release(call: &Call) -> Result {
-    call.machine()?.machine.release();
+    let handle = call.machine()?;
+    handle.machine.release();
+    *lock(&handle.started) = false;
     Ok(null())
 }
 

@@ -21,7 +21,7 @@ fn started<'a>(session: &Session, call: &'a Call) -> Result<&'a Arc<Handle>> {
     let handle = call.machine()?;
     let limit = call.within(session.scaled(900.0));
     session
-        .start(handle, false, &limit)
+        .need(handle, &limit)
         .map_err(|fault| named(handle, fault))?;
     Ok(handle)
 }

@@ -135,7 +135,7 @@ pub(super) fn console_interact(session: &Session, call: &Call) -> Result {
     let handle = call.machine()?;
     let limit = call.within(session.scaled(900.0));
     session
-        .start(handle, false, &limit)
+        .need(handle, &limit)
         .map_err(|fault| named(handle, fault))?;
     let output = handle
         .machine

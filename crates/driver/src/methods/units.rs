@@ -88,7 +88,9 @@ pub(super) fn wait_for_unit(session: &Session, call: &Call) -> Result {
 
 /// Puts a unit's state and the end of its journal into the events, for whoever asks why.
 fn tell_about(session: &Session, call: &Call, unit: &str, user: Option<&str>) {
-    let (Ok(handle), Ok(agent)) = (call.machine(), call.agent(session)) else {
+    let Ok(handle) = call.machine() else { return };
+    // Nobody waits for a machine only to ask it why it is late.
+    let Some(agent) = handle.machine.connected() else {
         return;
     };
     let quoted = format!("'{}'", unit.replace('\'', "'\\''"));

@@ -176,6 +176,22 @@ fn a_machine_that_ends_under_a_command() {
 }
 
 #[test]
+fn a_machine_that_ended_by_itself_is_not_started_again() {
+    let off =
+        "a.start()\na.succeed('touch $FAKE/off')\nimport time\nwhile a.booted: time.sleep(0.01)\n";
+    let Some(text) = told(script(&format!("{off}a.succeed('true')\n"))) else {
+        return;
+    };
+    assert!(
+        text.contains("machine 'a' does not run: powered off"),
+        "{text}"
+    );
+    // Whoever has seen its end may use it again.
+    script(&format!("{off}a.wait_for_shutdown()\na.succeed('true')\n")).passes();
+    script(&format!("{off}a.start()\na.succeed('true')\n")).passes();
+}
+
+#[test]
 fn evidence_is_taken() {
     let Some(done) =
         script("a.start()\na.succeed('echo failed > $FAKE/units/x.service')\nassert False\n").run()
