@@ -17,3 +17,6 @@ done
 rsync -a --include='*/' --include=/run --include=/lock --exclude='*' /var/ /mnt/machine/var/
 rm -rf /mnt/machine/var/lib/dpkg /mnt/machine/var/lib/apt /mnt/machine/var/cache/apt /mnt/machine/var/lib/pam \
     /mnt/machine/var/cache/debconf /mnt/machine/var/lib/ucf
+
+# /usr is as new as /etc and /var: systemd need not rebuild caches at every first boot.
+touch /mnt/machine/etc/.updated /mnt/machine/var/.updated

@@ -203,6 +203,13 @@ fn write_tar(
     }
     let mut builder = tar::Builder::new(std::io::BufWriter::with_capacity(1 << 20, out));
     builder.mode(tar::HeaderMode::Deterministic);
+    // Without an entry of its own, the root would be writable for everybody.
+    append(
+        &mut builder,
+        Path::new("./"),
+        None,
+        attributes.get(Path::new("")).copied(),
+    )?;
     for (path, source) in &files {
         let attributes = attributes.get(path.as_path());
         append(&mut builder, path, source.as_deref(), attributes.copied())?;
