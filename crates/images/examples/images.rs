@@ -69,6 +69,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{:?}",
             images.tree_to_erofs(&names[0], &[(names[1].clone().into(), "".into())], &[])?
         ),
+        "list" => {
+            for entry in images.cache().entries()? {
+                println!("{:>6} MB {} {}", entry.size >> 20, entry.bucket.name(), entry.key);
+            }
+        }
+        "rm" => println!("{:?}", images.cache().remove(&names[0])?),
+        "gc" => println!("{:?}", images.cache().collect(Some(names[0].parse()?), None)?),
         "all" => {
             let names = names.iter().cloned().collect();
             let layer = images.packages(&names)?;

@@ -14,7 +14,7 @@ use crate::cache::{Bucket, key};
 use crate::dpkg::{self, Done};
 use crate::owners::Renumbering;
 use crate::packages::ETC_KEPT;
-use crate::tools::prepare_root;
+use crate::tools::{make_directory, prepare_root};
 use crate::{Images, Result, step};
 
 /// What the base holds, besides what these depend on: everything essential, what a NixOS machine
@@ -237,7 +237,7 @@ impl Images {
             .partition(|(name, _)| kernel.contains_key(name));
         // Its script wants to make these in a root that it cannot write to.
         for name in ["srv", "home", "opt", "media", "root", "boot"] {
-            fs::create_dir_all(tree.join(name))?;
+            make_directory(&tree.join(name))?;
         }
         dpkg::write_database(&tree, &packages)?;
         write_lists(&entry.join("lists"), packages.iter().chain(&kernel))?;
@@ -284,7 +284,7 @@ impl Images {
             Access::ReadOnly,
         );
         let machine = entry.join("machine");
-        fs::create_dir(&machine)?;
+        make_directory(&machine)?;
         sandbox.bind(&machine, "/mnt/machine", Access::ReadWrite);
         fs::write(work.join("kept"), ETC_KEPT.join("\n"))?;
         step::shell(&sandbox, "configure the base", SCRIPT, LIMIT)?;

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use fs_err as fs;
 use snowglobe_archive::{Archive, Closure, Control, Deb, Package, Stanza, Unpacked};
 
+use crate::tools::make_directory;
 use crate::{Error, Result};
 
 /// Where packages are told about.
@@ -54,8 +55,10 @@ pub(crate) fn unpack(
 pub(crate) fn write_database(root: &Path, packages: &BTreeMap<String, Done>) -> Result<()> {
     let database = root.join(DATABASE);
     let info = database.join("info");
+    make_directory(&root.join("var/lib"))?;
+    make_directory(&database)?;
     for directory in ["info", "updates", "triggers", "alternatives", "parts"] {
-        fs::create_dir_all(database.join(directory))?;
+        make_directory(&database.join(directory))?;
     }
     fs::write(info.join("format"), "1\n")?;
     fs::write(database.join("available"), "")?;

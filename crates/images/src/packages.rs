@@ -15,6 +15,7 @@ use snowglobe_sandbox::{Access, Sandbox};
 use crate::base::{OWNERS, install_sandbox, write_policy};
 use crate::cache::{Bucket, key};
 use crate::owners::Renumbering;
+use crate::tools::make_directory;
 use crate::{BaseTree, Error, Images, Result, step};
 
 /// Where a layer keeps those files of `/etc` that must not lie there, because what is in `/etc` is
@@ -240,7 +241,7 @@ impl Images {
         let (tree, overlay) = (entry.join("tree"), entry.join("overlay"));
         let work = entry.join("work");
         for directory in [&tree, &overlay, &work] {
-            fs::create_dir(directory)?;
+            make_directory(directory)?;
         }
         write_policy(&work)?;
         fs::write(work.join("owners.pl"), OWNERS)?;

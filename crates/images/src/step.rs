@@ -37,7 +37,8 @@ pub(crate) fn shell(
     limit: Duration,
 ) -> Result<String> {
     let mut command = command(sandbox, "/bin/sh");
-    command.args(["-eu", "-c", script]);
+    // The caller's umask must not show in what is made.
+    command.args(["-eu", "-c", &format!("umask 022\n{script}")]);
     run(&mut command, step, limit)
 }
 

@@ -205,14 +205,25 @@ impl Images {
 
 /// Makes the links of a merged `/usr`, which packages rely on, and mount points.
 pub(crate) fn prepare_root(tree: &Path) -> Result<()> {
+    make_directory(tree)?;
+    make_directory(&tree.join("usr"))?;
     for name in ["bin", "sbin", "lib", "lib64"] {
-        fs::create_dir_all(tree.join("usr").join(name))?;
+        make_directory(&tree.join("usr").join(name))?;
         fs::os::unix::fs::symlink(format!("usr/{name}"), tree.join(name))?;
     }
     for name in ["proc", "dev", "sys", "run", "tmp", "mnt", "etc", "var"] {
-        fs::create_dir(tree.join(name))?;
+        make_directory(&tree.join(name))?;
     }
     Ok(())
+}
+
+/// Makes a directory that everybody may enter, whatever the caller's umask; it may exist.
+pub(crate) fn make_directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)?;
+    Ok(fs::set_permissions(
+        path,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?)
 }
 
 /// Documentation and translations are nothing that a tool needs.
