@@ -79,12 +79,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let view: Box<dyn View> = if classic {
         Box::new(Classic::new(std::io::stderr(), Paint::for_stderr()))
     } else {
-        let options = Options {
-            paint: Paint::for_stderr(),
-            live: !interactive && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        let mut options = Options {
             run_dir: Some(run_dir.clone()),
-            ..Options::default()
+            ..Options::for_stderr()
         };
+        options.live &= !interactive;
         Box::new(Terminal::new(std::io::stderr(), options))
     };
     let mut views: Vec<Box<dyn View>> = vec![view, Box::new(RunFolder::new(&run_dir)?)];

@@ -89,14 +89,31 @@ fn call(method: &str, arguments: &str) -> Option<String> {
             _ => arguments.to_owned(),
         }
     };
+    // `wait_for_open_port(80, address="server")`; the default is left out.
+    let address = || {
+        let rest = arguments
+            .split_once("address=")
+            .map_or("", |(_, rest)| rest);
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+        stream
+            .next()
+            .and_then(Result::ok)
+            .unwrap_or_else(|| "localhost".to_owned())
+    };
     Some(match method {
         "wait_until_succeeds" => format!("waiting for success: {}", first()),
         "wait_until_fails" => format!("waiting for failure: {}", first()),
         "wait_for_unit" => format!("waiting for unit {}", first()),
         "wait_for_file" => format!("waiting for file '{}'", first()),
-        "wait_for_open_port" => format!("waiting for TCP port {} on localhost", first()),
+        "wait_for_open_port" => {
+            format!("waiting for TCP port {} on {}", first(), address())
+        }
         "wait_for_closed_port" => {
-            format!("waiting for TCP port {} on localhost to be closed", first())
+            format!(
+                "waiting for TCP port {} on {} to be closed",
+                first(),
+                address()
+            )
         }
         "wait_for_open_unix_socket" => format!("waiting for UNIX-domain socket '{}'", first()),
         "start_all" => "start all VMs".to_owned(),
@@ -242,5 +259,44 @@ impl<W: Write + Send> View for Classic<W> {
 
     fn end(&mut self) {
         let _ = self.out.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::call;
+
+    #[test]
+    fn calls_are_told_in_upstreams_words() {
+        let cases = [
+            (
+                "wait_for_open_port",
+                "80",
+                Some("waiting for TCP port 80 on localhost"),
+            ),
+            (
+                "wait_for_open_port",
+                "80, address=\"web\", timeout=5",
+                Some("waiting for TCP port 80 on web"),
+            ),
+            (
+                "wait_for_file",
+                "\"/a \\\"b\\\"\"",
+                Some("waiting for file '/a \"b\"'"),
+            ),
+            (
+                "wait_for_unit",
+                "nonsense",
+                Some("waiting for unit nonsense"),
+            ),
+            ("execute", "\"x\"", None),
+        ];
+        for (method, arguments, expect) in cases {
+            assert_eq!(
+                call(method, arguments).as_deref(),
+                expect,
+                "{method}({arguments})"
+            );
+        }
     }
 }

@@ -131,7 +131,8 @@ pub struct Shown {
 }
 
 /// A run in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// The test.
     pub title: String,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use snowglobe_events::{Event, Kind, Outcome, Reader};
 
 /// A run that was kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeptRun {
     /// Its folder.
     pub path: PathBuf,

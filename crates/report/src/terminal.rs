@@ -40,6 +40,25 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What suits standard error: colours and live lines on a terminal, and its width.
+    pub fn for_stderr() -> Self {
+        let error = std::io::stderr();
+        let size = rustix::termios::tcgetwinsize(&error).ok();
+        let columns = size
+            .map(|size| usize::from(size.ws_col))
+            .filter(|columns| *columns >= 40);
+        Self {
+            paint: Paint::for_stderr(),
+            live: std::io::IsTerminal::is_terminal(&error),
+            // A line that fills the last column breaks on some terminals; very long ones are
+            // hard to read.
+            width: columns.map_or(100, |columns| (columns - 1).min(140)),
+            ..Self::default()
+        }
+    }
+}
+
 /// Shows steps with their durations, and failures whole at the end.
 pub struct Terminal<W> {
     out: W,
