@@ -12,19 +12,24 @@
     ./logging/rsyslogd.nix
     ./mail/postfix.nix
     ./monitoring/prometheus
+    ./monitoring/prometheus/exporters.nix
     ./monitoring/prometheus/pushgateway.nix
     ./network-filesystems/clients.nix
     ./networking/bind.nix
     ./networking/dnsdist.nix
+    ./networking/dnsmasq.nix
     ./networking/git-daemon.nix
     ./networking/haproxy.nix
     ./networking/knot.nix
     ./networking/mosquitto.nix
+    ./networking/nsd.nix
     ./networking/samba.nix
     ./networking/stunnel.nix
+    ./networking/unbound.nix
     ./networking/vsftpd.nix
     ./system/atd.nix
     ./web-servers/apache-httpd
     ./web-servers/nginx
+    ./web-servers/phpfpm
   ];
 }
