@@ -10,6 +10,7 @@
 mod disks;
 mod filesystems;
 mod kernel;
+mod modules;
 mod root;
 mod system;
 
@@ -60,7 +61,7 @@ fn boot(begin: Instant) -> Result<std::convert::Infallible> {
         text: String::new(),
     };
     kernel::mount_api("")?;
-    kernel::load_modules()?;
+    modules::load_of_initrd()?;
     steps.done("modules");
     let layers = disks::mount_layers()?;
     let old_root = fs::File::open("/").map_err(failed("open the initial root"))?;
@@ -70,7 +71,7 @@ fn boot(begin: Instant) -> Result<std::convert::Infallible> {
     drop(old_root);
     system::prepare(&config)?;
     steps.done("switch");
-    kernel::load_more_modules(&config.modules)?;
+    modules::load(&config.modules)?;
     if !config.initrd_commands.is_empty() {
         let mut shell = Command::new("/bin/sh");
         run_program(

@@ -33,6 +33,8 @@ pub struct Sessions {
     link: Arc<Link>,
     context: Arc<Context>,
     current: Arc<Mutex<Current>>,
+    /// Kernel's. Read once: a restored machine's first answer shall not touch a file.
+    boot_id: String,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +47,9 @@ impl Sessions {
     pub fn new(writer: fs::File, config: Config) -> Self {
         let login = LoginState::new(config.login.clone());
         let journal = JournalBuffer::new();
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
+            boot_id: boot_id.trim_end().to_owned(),
             link: Arc::new(Link::new(writer)),
             context: Arc::new(Context {
                 config,
@@ -138,7 +142,6 @@ impl Sessions {
     }
 
     fn reply(&self, session: u64) -> HelloReply {
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let phase = if self.context.login.is_open() {
             Phase::Login
         } else if self.context.config.system_manager.exists() {
@@ -149,7 +152,7 @@ impl Sessions {
         HelloReply {
             version: VERSION,
             session,
-            boot_id: boot_id.trim_end().to_owned(),
+            boot_id: self.boot_id.clone(),
             phase,
         }
     }
