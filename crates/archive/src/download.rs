@@ -198,7 +198,10 @@ impl Downloads {
             fs::create_dir_all(directory.parent().unwrap_or(&self.directory))?;
         }
         let Some(file) = self.lock(&partial, &path)? else {
-            // Another process has just completed it.
+            // Somebody else has just completed it.
+            self.fetcher
+                .progress()
+                .received(wanted.size.unwrap_or(0) as i64);
             self.fetcher.progress().fetched(&wanted.name);
             return Ok(());
         };

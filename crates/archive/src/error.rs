@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// The server has no such file.
-    #[error("{url} does not exist (HTTP {status})")]
+    #[error("{url} does not exist (HTTP {status}){}", outdated(url))]
     NotFound {
         /// Address.
         url: String,
@@ -147,6 +147,15 @@ impl Error {
             member: member.display().to_string(),
             reason: reason.into(),
         }
+    }
+}
+
+/// Mirrors keep only the newest versions of what is in a security archive.
+fn outdated(url: &str) -> &'static str {
+    if url.contains("/pool/") {
+        "; the mirror no longer has what the archive snapshot names: run `snowglobe update`"
+    } else {
+        ""
     }
 }
 

@@ -71,16 +71,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ),
         "list" => {
             for entry in images.cache().entries()? {
-                println!("{:>6} MB {} {}", entry.size >> 20, entry.bucket.name(), entry.key);
+                println!(
+                    "{:>6} MB {} {}",
+                    entry.size >> 20,
+                    entry.bucket.name(),
+                    entry.key
+                );
             }
         }
         "rm" => println!("{:?}", images.cache().remove(&names[0])?),
-        "gc" => println!("{:?}", images.cache().collect(Some(names[0].parse()?), None)?),
+        "gc" => println!(
+            "{:?}",
+            images.cache().collect(Some(names[0].parse()?), None)?
+        ),
         "all" => {
             let names = names.iter().cloned().collect();
-            let layer = images.packages(&names)?;
-            let base = images.base()?;
-            println!("{:?} {:?} {:?}", base.image, layer.image, images.kernel()?);
+            let prepared = images.prepare(&names, b"no agent")?;
+            println!(
+                "{} {}",
+                prepared.base.image.display(),
+                prepared.packages.image.display()
+            );
         }
         "packages" => {
             let layer = images.packages(&names.iter().cloned().collect())?;

@@ -28,7 +28,7 @@ pub use base::BaseTree;
 pub use cache::{Bucket, Cache, Entry};
 pub use erofs::{Attributes, blank_disk, capability};
 pub use error::{Error, Result};
-pub use images::Images;
+pub use images::{Images, Prepared};
 pub use packages::{BaseImage, ETC_ASIDE, PackageLayer};
 pub use remove::remove_tree;
 pub use tools::{ToolSet, Tools};
