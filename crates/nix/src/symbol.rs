@@ -114,5 +114,5 @@ fixed! {
     IMPURE = "__impure", ALL_OUTPUTS = "allOutputs", VERSION = "version", KEY = "key",
     START_SET = "startSet", OPERATOR = "operator", FILTER = "filter", RECURSIVE = "recursive", SHA256 = "sha256",
     URL = "url", HASH = "hash",
-    HASH_ALGO = "hashAlgo", TO_HASH_FORMAT = "toHashFormat", UNDERSCORE_TYPE = "_type",
+    HASH_ALGO = "hashAlgo", TO_HASH_FORMAT = "toHashFormat", UNDERSCORE_TYPE = "_type", MISSING = "__missing",
 }

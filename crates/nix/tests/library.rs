@@ -59,3 +59,44 @@ fn errors_say_what_they_should() {
         }
     }
 }
+
+#[test]
+fn package_set() {
+    no_failures("pkgs/tests/run.nix");
+}
+
+#[test]
+fn services() {
+    no_failures("nixos/modules/services/tests/run.nix");
+}
+
+#[test]
+fn sets_answer_for_what_they_do_not_have() {
+    let set =
+        r#"let s = { a = 1; __missing = name: if name == "no" then null else name + "!"; }; in "#;
+    for (expression, expected) in [
+        ("[ s.a s.b s.c.d or 2 ]", serde_json::json!([1, "b!", 2])),
+        (
+            "[ (s ? a) (s ? b) (s ? no) ]",
+            serde_json::json!([true, true, false]),
+        ),
+        ("s.no or 3", serde_json::json!(3)),
+        ("with s; [ a b ]", serde_json::json!([1, "b!"])),
+        ("with { b = 4; }; with s; b", serde_json::json!(4)),
+        (
+            "let inherit (s) a b; in [ a b ]",
+            serde_json::json!([1, "b!"]),
+        ),
+        ("(s // { b = 5; }).b", serde_json::json!(5)),
+        ("(s // { x = 5; }).y", serde_json::json!("y!")),
+        (r#"builtins.getAttr "z" s"#, serde_json::json!("z!")),
+        (r#"builtins.hasAttr "no" s"#, serde_json::json!(false)),
+    ] {
+        let value = json(&format!("{set}{expression}"));
+        assert_eq!(value, Ok(expected), "{expression}");
+    }
+    for expression in ["s.no", "with s; no", r#"builtins.getAttr "no" s"#] {
+        let message = json(&format!("{set}{expression}")).expect_err(expression);
+        assert!(message.contains("no"), "{expression}: {message}");
+    }
+}

@@ -5,6 +5,22 @@ let
   debian = import ./view.nix { inherit lib system; };
   host = builtins.snowglobe or { };
   table = import ./packages.nix;
+  notPackages = [
+    "__functor"
+    "__toString"
+    "_module"
+    "_type"
+    "config"
+    "drvPath"
+    "meta"
+    "options"
+    "outPath"
+    "override"
+    "overrideDerivation"
+    "outputSpecified"
+    "recurseForDerivations"
+    "type"
+  ];
 in
 builtins.mapAttrs debian.fromRow table
 // {
@@ -52,9 +68,14 @@ builtins.mapAttrs debian.fromRow table
     # One Debian package by its own name.
     debianPackage = name: debian.fromRow name { };
 
-    # A Debian package that no attribute of the set stands for; null if there is none.
+    # A Debian package that no attribute of the set stands for; null if there is none. Names that
+    # are asked of every set mean no package.
     fromArchive =
-      name: if host ? debian && host.debian name != null then debian.fromRow name { } else null;
+      name:
+      if builtins.elem name notPackages || !(host ? debian) || host.debian name == null then
+        null
+      else
+        debian.fromRow name { };
 
     text =
       {
@@ -83,16 +104,5 @@ builtins.mapAttrs debian.fromRow table
   };
 
   # Any Debian package by its own name: `pkgs.debianPackages.sl`.
-  debianPackages =
-    if host ? withFallback then
-      host.withFallback { } final.snowglobe.fromArchive
-    else
-      builtins.mapAttrs (name: _: final.snowglobe.debianPackage name) (
-        builtins.listToAttrs (
-          map (name: {
-            inherit name;
-            value = null;
-          }) (host.debianNames or [ ])
-        )
-      );
+  debianPackages.__missing = final.snowglobe.fromArchive;
 }

@@ -10,17 +10,22 @@ let
     # A set that also answers for names that only the archive knows.
     orFromArchive =
       set: debianName:
-      let
-        host = builtins.snowglobe or { };
-      in
-      if host ? withFallback then
-        host.withFallback set (
-          name:
-          let
-            deb = debianName name;
-          in
-          if deb != null && host.debian deb != null then final.snowglobe.fromRow name { inherit deb; main = null; } else null
-        )
+      if builtins ? snowglobe then
+        set
+        // {
+          __missing =
+            name:
+            let
+              deb = debianName name;
+            in
+            if deb != null && final.snowglobe.fromArchive deb != null then
+              final.snowglobe.fromRow name {
+                inherit deb;
+                main = null;
+              }
+            else
+              null;
+        }
       else
         set;
     # Another version than the one that was asked for: never silently.

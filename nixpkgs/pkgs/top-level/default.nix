@@ -73,10 +73,8 @@ let
   callOverlay = overlay: final: prev: let applied = (if builtins.isPath overlay then import overlay else overlay) final; in
     if builtins.isFunction applied then applied prev else applied;
 
-  # Every other Debian package under its own name, at the lowest priority, where the evaluator
-  # can answer for names that a set does not hold.
-  host = builtins.snowglobe or { };
-  fallback =
-    set: if host ? withFallback then host.withFallback set (name: pkgs.snowglobe.fromArchive name) else set;
+  # Every other Debian package under its own name, where the evaluator asks `__missing` for
+  # attributes that a set does not have.
+  fallback = set: if builtins ? snowglobe then set // { __missing = pkgs.snowglobe.fromArchive; } else set;
 in
 builtins.seq checkedSystem pkgs

@@ -60,13 +60,18 @@ fn get_attr<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
     let attrs = ev.as_attrs(args[1], pos)?;
     match attrs.get(name) {
         Some(slot) => ev.force(slot),
-        None => Err(ev.missing(attrs, name, pos)),
+        None => match ev.answer_for(attrs, name, pos)? {
+            Some(value) => Ok(value),
+            None => Err(ev.missing(attrs, name, pos)),
+        },
     }
 }
 
 fn has_attr<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
     let name = name_argument(ev, args[0], pos)?;
-    Ok(Value::Bool(ev.as_attrs(args[1], pos)?.get(name).is_some()))
+    let attrs = ev.as_attrs(args[1], pos)?;
+    let has = attrs.get(name).is_some() || ev.answer_for(attrs, name, pos)?.is_some();
+    Ok(Value::Bool(has))
 }
 
 fn attr_position<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {

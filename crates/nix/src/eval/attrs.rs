@@ -281,6 +281,10 @@ impl<'a> Evaluator<'a> {
                 ));
             };
             let Some(found) = attrs.shape.find(name) else {
+                if let Some(answer) = self.answer_for(attrs, name, key_pos)? {
+                    value = answer;
+                    continue;
+                }
                 if default.is_some() {
                     return Ok(None);
                 }
@@ -361,8 +365,29 @@ impl<'a> Evaluator<'a> {
                     .at(pos)
                     .while_doing(attrs.shape.positions[index], text)
             }),
-            None => Err(self.missing(attrs, name, pos)),
+            None => match self.answer_for(attrs, name, pos)? {
+                Some(value) => Ok(value),
+                None => Err(self.missing(attrs, name, pos)),
+            },
         }
+    }
+
+    /// What a set answers for an attribute that it does not have: the value of its function
+    /// `__missing` for the name, unless that is null. An extension of the language, with which a
+    /// package set has more packages than anybody wants to list.
+    #[cold]
+    pub(crate) fn answer_for(
+        &self,
+        attrs: &Attrs<'a>,
+        name: Symbol,
+        pos: Pos,
+    ) -> Result<Option<Value<'a>>, Fault> {
+        let Some(slot) = attrs.get(names::MISSING) else {
+            return Ok(None);
+        };
+        let function = self.force(slot)?;
+        let answer = self.call(function, &[self.symbol_text(name)], pos)?;
+        Ok((!matches!(answer, Value::Null)).then_some(answer))
     }
 
     pub(super) fn has_attr(&self, base: &'a Expr<'a>, path: &'a [Key<'a>], env: Env<'a>) -> R<'a> {
@@ -372,11 +397,14 @@ impl<'a> Evaluator<'a> {
             let Value::Attrs(attrs) = value else {
                 return Ok(Value::Bool(false));
             };
-            let Some(slot) = attrs.get(name) else {
+            if let Some(slot) = attrs.get(name) {
+                if index + 1 < path.len() {
+                    value = self.force(slot)?;
+                }
+            } else if let Some(answer) = self.answer_for(attrs, name, Pos::NONE)? {
+                value = answer;
+            } else {
                 return Ok(Value::Bool(false));
-            };
-            if index + 1 < path.len() {
-                value = self.force(slot)?;
             }
         }
         Ok(Value::Bool(true))

@@ -631,6 +631,13 @@ impl<'a> Evaluator<'a> {
                 return Ok(slot);
             }
         }
+        for &depth in withs {
+            if let Value::Attrs(set) = self.force(env.lookup(depth, 0))?
+                && let Some(value) = self.answer_for(set, name, pos)?
+            {
+                return Ok(self.arena.alloc(Slot::new(value)));
+            }
+        }
         let mut fault = FaultData::new(
             Kind::UndefinedVariable,
             pos,
