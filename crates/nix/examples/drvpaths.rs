@@ -61,6 +61,7 @@ fn main() {
             Ok(_) => eprintln!("error: not a set of packages"),
             Err(fault) => eprint!("{}", nix.report(fault).render(Default::default())),
         }
+        eprintln!("{} MiB of values", nix.memory() >> 20);
         count
     })
     .expect("a thread can be started");

@@ -58,32 +58,17 @@ fn bit_xor<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
     bits(ev, args, pos, |a, b| a ^ b)
 }
 
-fn round<'a>(
-    ev: &Evaluator<'a>,
-    value: Value<'a>,
-    pos: Pos,
-    name: &str,
-    op: fn(f64) -> f64,
-) -> R<'a> {
-    let number = ev.number(value, pos)?.float();
-    let rounded = op(number);
-    // The largest number below 2^63; its successor is 2^63 itself.
-    if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
-        let message = format!(
-            "NixFloat argument {} is not in the range of NixInt",
-            crate::print::float(number)
-        );
-        return Err(ev
-            .fail(pos, message)
-            .while_doing(pos, format!("while evaluating builtins.{name}")));
-    }
-    Ok(Value::Int(rounded as i64))
+fn round<'a>(ev: &Evaluator<'a>, value: Value<'a>, pos: Pos, op: fn(f64) -> f64) -> R<'a> {
+    let rounded = op(ev.number(value, pos)?.float());
+    // What the processor's conversion gives, and with it CppNix, for numbers that do not fit.
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded);
+    Ok(Value::Int(if fits { rounded as i64 } else { i64::MIN }))
 }
 
 fn ceil<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
-    round(ev, args[0], pos, "ceil", f64::ceil)
+    round(ev, args[0], pos, f64::ceil)
 }
 
 fn floor<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
-    round(ev, args[0], pos, "floor", f64::floor)
+    round(ev, args[0], pos, f64::floor)
 }

@@ -76,14 +76,40 @@ impl<'a> Evaluator<'a> {
         pos: Pos,
     ) -> Result<&'a Text<'a>, Fault> {
         let value = self.force_value(value)?;
-        if let Value::Text(text) = value {
-            return Ok(text);
+        match value {
+            Value::Text(text) => return Ok(text),
+            Value::Int(number) if how.more => return Ok(self.decimal(number)),
+            _ => {}
         }
         let mut bytes = Vec::new();
         let mut context: Context<'a> = &[];
         self.coerce_into(value, how, pos, &mut bytes, &mut context)?;
         let bytes = self.arena.alloc_slice_copy(&bytes);
         Ok(self.arena.alloc(Text { bytes, context }))
+    }
+
+    /// A number in decimal digits.
+    fn decimal(&self, number: i64) -> &'a Text<'a> {
+        let mut digits = [0u8; 20];
+        let mut at = digits.len();
+        let mut rest = number.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        let bytes = self.arena.alloc_slice_copy(&digits[at..]);
+        self.arena.alloc(Text {
+            bytes,
+            context: &[],
+        })
     }
 
     fn coerce_into(

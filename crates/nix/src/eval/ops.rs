@@ -232,28 +232,38 @@ impl<'a> Evaluator<'a> {
         pos: Pos,
         env: Env<'a>,
     ) -> R<'a> {
-        let mut bytes = Vec::new();
+        let mut few: [&'a [u8]; 8] = [&[]; 8];
+        let mut many = Vec::new();
+        let pieces = if parts.len() <= few.len() {
+            &mut few[..parts.len()]
+        } else {
+            many.resize(parts.len(), &b""[..]);
+            &mut many[..]
+        };
         let mut context: crate::value::Context<'a> = &[];
-        for (part, part_pos) in parts {
-            match self.eval(part, env)? {
-                Value::Text(text) => {
-                    bytes.extend_from_slice(text.bytes);
-                    if !text.context.is_empty() {
-                        context = self.join_contexts(context, text.context);
-                    }
-                }
-                value => {
-                    let text = self
-                        .coerce(value, Coerce::INTERPOLATE, part.pos().or(*part_pos))
-                        .map_err(|fault| {
-                            fault.while_doing(pos, "while evaluating a path segment")
-                        })?;
-                    bytes.extend_from_slice(text.bytes);
-                    context = self.join_contexts(context, text.context);
-                }
+        let mut len = 0;
+        for ((part, part_pos), piece) in parts.iter().zip(pieces.iter_mut()) {
+            let text = match self.eval(part, env)? {
+                Value::Text(text) => text,
+                value => self
+                    .coerce(value, Coerce::INTERPOLATE, part.pos().or(*part_pos))
+                    .map_err(|fault| fault.while_doing(pos, "while evaluating a path segment"))?,
+            };
+            if !text.context.is_empty() {
+                context = self.join_contexts(context, text.context);
             }
+            len += text.bytes.len();
+            *piece = text.bytes;
         }
-        Ok(self.text_with(&bytes, context))
+        let bytes = self.arena.alloc_slice_fill_copy(len, 0u8);
+        let mut at = 0;
+        for piece in pieces {
+            bytes[at..at + piece.len()].copy_from_slice(piece);
+            at += piece.len();
+        }
+        Ok(Value::Text(
+            self.arena.alloc(crate::value::Text { bytes, context }),
+        ))
     }
 
     pub(super) fn interpolate_path(

@@ -48,7 +48,14 @@ impl Derivation {
         masked: bool,
         inputs: Option<&BTreeMap<String, BTreeSet<String>>>,
     ) -> Vec<u8> {
-        let mut out = b"Derive([".to_vec();
+        // Most of the text is the environment.
+        let len: usize = self
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 8)
+            .sum();
+        let mut out = Vec::with_capacity(len + len / 8 + 1024);
+        out.extend_from_slice(b"Derive([");
         for (index, (name, output)) in self.outputs.iter().enumerate() {
             let path = if masked { "" } else { &output.path };
             separate(&mut out, index);
@@ -283,19 +290,32 @@ fn list<'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i [u8]>) {
 }
 
 fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    for &byte in bytes {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            byte => out.push(byte),
-        }
+    let mut plain = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let escaped = match ESCAPES[usize::from(byte)] {
+            0 => continue,
+            escaped => escaped,
+        };
+        out.extend_from_slice(&bytes[plain..at]);
+        out.extend_from_slice(&[b'\\', escaped]);
+        plain = at + 1;
     }
+    out.extend_from_slice(&bytes[plain..]);
     out.push(b'"');
 }
+
+/// What follows the backslash of an escape; 0: the byte stands for itself.
+static ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table
+};
 
 /// What stands for a derivation in the hashes of those that depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
