@@ -1,0 +1,36 @@
+# Sourced by tests/run: tests that boot machines. Each is bounded by its own global timeout and by `timeout`.
+# shellcheck shell=sh
+
+step "machines"
+
+# machine_test NAME LIMIT EXPECTED_STATUS COMMAND...
+machine_test() {
+    name=$1 limit=$2 expected=$3
+    shift 3
+    begin=$(date +%s)
+    log=$(mktemp)
+    status=0
+    timeout -k 10 "$limit" "$@" >"$log" 2>&1 || status=$?
+    seconds=$(($(date +%s) - begin))
+    if [ "$status" = "$expected" ]; then
+        ok
+        printf 'pass  %-28s %4s s\n' "$name" "$seconds"
+    else
+        bad "$name (exit status $status, expected $expected)"
+        printf 'FAIL  %-28s %4s s\n' "$name" "$seconds"
+        tail -n 60 "$log" | sed 's/^/      /'
+    fi
+    rm -f "$log"
+}
+
+# What a newcomer runs first, and what must go wrong in the right way.
+machine_test "client-server" 600 0 "$snowglobe" run examples/client-server.nix
+machine_test "minimal" 600 0 "$snowglobe" run examples/minimal.nix
+machine_test "an assertion that fails" 300 1 "$snowglobe" run tests/wrong/assertion.nix
+machine_test "a syntax error" 30 2 "$snowglobe" run tests/wrong/syntax.nix
+machine_test "an unknown option" 30 2 "$snowglobe" run tests/wrong/option.nix
+machine_test "a name that is undefined" 60 2 "$snowglobe" run tests/wrong/script.nix
+
+for file in tests/e2e/*.nix; do
+    machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run "$file"
+done
