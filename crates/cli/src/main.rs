@@ -4,7 +4,9 @@ mod arguments;
 mod commands;
 mod error;
 mod interrupt;
+mod packages;
 mod places;
+mod workshop;
 
 use std::process::ExitCode;
 

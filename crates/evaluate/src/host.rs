@@ -6,8 +6,9 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use snowglobe_nix::store::{Derivation as NixDerivation, Tree};
+use snowglobe_nix::host::{Fetch, Fetched};
 use snowglobe_nix::{
-    Data, Fetch, Fetched, FileType, Host, HostError, HostResult, Message, SearchPathEntry,
+    Data, FileType, Host, HostError, HostResult, Message, SearchPathEntry,
 };
 use snowglobe_plan::{Derivation, DerivationOutput, FixedHash, StoreObject, StorePath};
 use snowglobe_store::Store;

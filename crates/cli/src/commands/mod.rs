@@ -1,0 +1,22 @@
+//! One file a command.
+
+mod eval;
+mod parse;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::{Kind, Result};
+
+/// Does what the command line says.
+pub fn run(arguments: Arguments) -> Result {
+    match arguments.command {
+        Command::Eval(command) => eval::run(&command),
+        Command::Parse(command) => parse::run(&command),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "snowglobe", &mut std::io::stdout());
+            Ok(Kind::Passed)
+        }
+    }
+}

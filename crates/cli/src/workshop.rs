@@ -1,0 +1,175 @@
+//! What most commands need: caches, archives, the evaluator's session.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use snowglobe_archive::{Archive, Progress, Settings as ArchiveSettings, Snapshot};
+use snowglobe_evaluate::{Argument, Note, PlanError, PlanRequest, Session, Settings, Source};
+use snowglobe_nix::{RenderOptions, SearchPathEntry};
+use snowglobe_plan::Plan;
+use snowglobe_store::Store;
+
+use crate::arguments::Selection;
+use crate::error::{CliError, Kind, Result, chain};
+use crate::packages::ArchivePackages;
+use crate::places::Places;
+
+/// Caches and archives of one invocation.
+pub struct Workshop {
+    /// Where everything lies.
+    pub places: Places,
+    /// Store objects.
+    pub store: Store,
+    /// Package archives.
+    pub archive: Archive,
+    /// The same, as the evaluator asks.
+    pub packages: Arc<ArchivePackages>,
+}
+
+impl Workshop {
+    /// Opens caches; nothing is fetched.
+    pub fn open(offline: bool, progress: Arc<dyn Progress>) -> Result<Self> {
+        let places = Places::from_environment()?;
+        let store = Store::open(places.store()).map_err(|e| match e {
+            snowglobe_store::Error::Io(e) => CliError::from(e),
+            other => CliError::environment(chain(&other)),
+        })?;
+        let settings = ArchiveSettings { offline, progress, ..ArchiveSettings::default() };
+        let archive = Archive::new(&places.cache, settings);
+        let packages = Arc::new(ArchivePackages::new(archive.clone()));
+        Ok(Self { places, store, archive, packages })
+    }
+
+    /// The state of the archives in use; the first time, it is fetched.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        self.packages.open().map_err(archive_error)
+    }
+
+    /// A session for files of a folder.
+    pub fn session(&self, selection: &Selection, home: &Path, notes: Box<dyn Fn(Note) + Send + Sync>) -> Session {
+        Session::new(Settings {
+            store: self.store.clone(),
+            packages: self.packages.clone(),
+            builder: None,
+            search_path: selection.include.iter().map(|text| SearchPathEntry::parse(text)).collect(),
+            home: home.to_owned(),
+            nixpkgs: selection.nixpkgs.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            notes,
+        })
+    }
+
+    /// The plan of a file's tests.
+    pub fn plan(&self, file: &Path, selection: &Selection, notes: Box<dyn Fn(Note) + Send + Sync>) -> Result<Plan> {
+        let file = absolute_file(file)?;
+        let home = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let session = self.session(selection, &home, notes);
+        let mut plan: Option<Plan> = None;
+        let attrs = if selection.attr.is_empty() { vec![String::new()] } else { selection.attr.clone() };
+        for attr in attrs {
+            let request = PlanRequest {
+                source: Source::File(file.clone()),
+                attr_path: attr_path(&attr),
+                arguments: arguments(selection)?,
+                options: snowglobe_nix::Options::default(),
+            };
+            let one = snowglobe_evaluate::plan(&session, &request).map_err(plan_error)?;
+            match &mut plan {
+                None => plan = Some(one),
+                Some(plan) => {
+                    plan.tests.extend(one.tests);
+                    plan.store.extend(one.store);
+                    plan.archive = one.archive;
+                }
+            }
+        }
+        Ok(plan.expect("at least one attribute path"))
+    }
+}
+
+/// A file given by the user, as an absolute path; it must exist.
+pub fn absolute_file(file: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(file)?;
+    if !absolute.exists() {
+        return Err(CliError::unusable(format!("there is no file '{}'", file.display())));
+    }
+    Ok(if absolute.is_dir() { absolute.join("default.nix") } else { absolute })
+}
+
+/// Splits `a.b."c.d"`.
+pub fn attr_path(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
+    }
+    if !text.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+/// `--arg` and `--argstr`.
+pub fn arguments(selection: &Selection) -> Result<BTreeMap<String, Argument>> {
+    let mut arguments = BTreeMap::new();
+    for pair in selection.arg.chunks_exact(2) {
+        arguments.insert(pair[0].clone(), Argument::Expression(pair[1].clone()));
+    }
+    for pair in selection.argstr.chunks_exact(2) {
+        arguments.insert(pair[0].clone(), Argument::Text(pair[1].clone()));
+    }
+    Ok(arguments)
+}
+
+/// How errors of the language are shown on this terminal.
+pub fn render_options(full_trace: bool) -> RenderOptions {
+    let choice = anstream::AutoStream::choice(&std::io::stderr());
+    let color = choice != anstream::ColorChoice::Never;
+    RenderOptions { color, full_trace, ..RenderOptions::default() }
+}
+
+/// An error of an evaluation; its text carries its own `error:`.
+pub fn evaluation_error(error: &snowglobe_nix::Error) -> CliError {
+    let text = error.render(render_options(false));
+    CliError { kind: Kind::Unusable, message: text.trim_end().to_owned(), hints: Vec::new() }
+}
+
+/// Why there is no plan.
+pub fn plan_error(error: PlanError) -> CliError {
+    match error {
+        PlanError::Evaluation(error) => evaluation_error(&error),
+        PlanError::Start(_) => CliError::environment(error),
+        PlanError::Format(_) => CliError::unusable(error).hint("this is an error of Snowglobe; please report it with the test"),
+    }
+}
+
+/// An archive's error is the environment's, unless a package does not exist.
+pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
+    use snowglobe_archive::Error as Archive;
+    let message = chain(&error);
+    match error {
+        Archive::NoSuchPackage { similar, .. } => {
+            let error = CliError::unusable(message);
+            if similar.is_empty() { error } else { error.hint(format!("did you mean {}?", similar.join(", "))) }
+        }
+        Archive::Io(error) => error.into(),
+        _ => CliError::environment(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::attr_path;
+
+    #[test]
+    fn attribute_paths_are_split_at_dots_outside_quotes() {
+        assert_eq!(attr_path("a.b"), ["a", "b"]);
+        assert_eq!(attr_path("a.\"b.c\".d"), ["a", "b.c", "d"]);
+        assert!(attr_path("").is_empty());
+    }
+}
