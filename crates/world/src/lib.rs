@@ -2,9 +2,12 @@
 //! switches between them, behind the driver's traits.
 
 mod agent;
+mod machine;
 mod tools;
 mod vlan;
+mod warm;
+mod world;
 
-pub use agent::Agent;
 pub use tools::SandboxTools;
-pub use vlan::Vlan;
+pub use warm::Policy;
+pub use world::{Parts, World, WorldError};

@@ -1,0 +1,363 @@
+//! A QEMU machine and its agent, as the driver wants them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use snowglobe_agent_client as client;
+use snowglobe_driver as driver;
+use snowglobe_driver::{Fault, Limit, Observer, Picture};
+use snowglobe_events::MachineState;
+use snowglobe_machines as machines;
+use snowglobe_machines::Reason;
+
+use crate::agent::{Agent, fault as agent_fault};
+use crate::warm::{Warm, Warmth};
+
+/// How often a wait for the end of a machine looks at its limit.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long QEMU may take to end when it was told to.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// One machine of a test.
+#[derive(Clone)]
+pub struct Machine(Arc<Inner>);
+
+struct Inner {
+    machine: machines::Machine,
+    client: client::Agent,
+    agent: Arc<Agent>,
+    observer: Arc<dyn Observer>,
+    warm: Warm,
+    /// Whether commands are possible in the present boot.
+    ready: AtomicBool,
+    /// Whether it was started in this run.
+    started: AtomicBool,
+    /// Counts boots, so that what watches one boot knows when another has begun.
+    boot: AtomicU64,
+    /// Only one thread starts it at a time.
+    starting: Mutex<()>,
+}
+
+/// What a machine tells is passed on to the driver's observer.
+pub struct Ears(pub Arc<dyn Observer>);
+
+impl machines::Observer for Ears {
+    fn console(&self, machine: &str, line: &[u8]) {
+        self.0.console(machine, line);
+    }
+
+    fn ended(&self, machine: &str, ended: &machines::Ended) {
+        let state = match ended.reason {
+            Reason::PoweredOff | Reason::Rebooted | Reason::Killed => MachineState::Stopped,
+            Reason::Panicked | Reason::Died(_) => MachineState::Crashed,
+        };
+        let mut why = ended.to_string();
+        if !ended.messages.trim().is_empty() {
+            why.push_str(": ");
+            why.push_str(ended.messages.trim());
+        }
+        self.0.state(machine, state, Some(why));
+    }
+}
+
+/// Errors of machines in the driver's terms.
+pub fn fault(error: machines::Error) -> Fault {
+    match error {
+        machines::Error::Qmp(error) => {
+            Fault::Qmp { class: error.class, description: error.description }
+        }
+        machines::Error::NotRunning(_) => Fault::Stopped { why: error.to_string() },
+        machines::Error::Unsupported(what) => Fault::unsupported(what),
+        other => Fault::failed(other.to_string()),
+    }
+}
+
+fn ended(end: &machines::Ended) -> driver::Ended {
+    let expected = matches!(end.reason, Reason::PoweredOff | Reason::Rebooted | Reason::Killed);
+    driver::Ended { why: end.to_string(), expected }
+}
+
+impl Machine {
+    /// A machine that does not run yet.
+    pub fn new(machine: machines::Machine, observer: Arc<dyn Observer>, warm: Warm) -> Self {
+        let client = client::Agent::unconnected();
+        let agent = Arc::new(Agent::new(client.clone()));
+        Self(Arc::new(Inner {
+            machine,
+            client,
+            agent,
+            observer,
+            warm,
+            ready: AtomicBool::new(false),
+            started: AtomicBool::new(false),
+            boot: AtomicU64::new(0),
+            starting: Mutex::new(()),
+        }))
+    }
+
+    /// Boots it from its disks, and follows it.
+    fn boot(&self, allow_reboot: bool, why: &str) -> Result<(), Fault> {
+        let inner = &self.0;
+        let name = inner.machine.name();
+        inner.observer.state(name, MachineState::Starting, Some(why.to_owned()));
+        inner.machine.start(machines::Start { allow_reboot }).map_err(fault)?;
+        inner.observer.state(name, MachineState::Booting, Some(why.to_owned()));
+        self.meet_agent()
+    }
+
+    /// Takes up the conversation with the agent of this boot.
+    fn meet_agent(&self) -> Result<(), Fault> {
+        let inner = &self.0;
+        let boot = inner.boot.fetch_add(1, Ordering::SeqCst) + 1;
+        inner.ready.store(false, Ordering::SeqCst);
+        let stream = inner.machine.take_agent().ok_or_else(|| Fault::Stopped {
+            why: inner
+                .machine
+                .last_end()
+                .map_or("its agent is in use".to_owned(), |end| end.to_string()),
+        })?;
+        inner.client.reconnect(stream).map_err(agent_fault)?;
+        let machine = self.clone();
+        let watch = move || machine.watch(boot);
+        std::thread::Builder::new()
+            .name(format!("{}-ready", inner.machine.name()))
+            .spawn(watch)
+            .map_err(|e| Fault::failed(e.to_string()))?;
+        Ok(())
+    }
+
+    /// Says when the machine is ready, then passes its journal on until it ends.
+    fn watch(&self, boot: u64) {
+        let inner = &self.0;
+        let present = || inner.boot.load(Ordering::SeqCst) == boot;
+        if !matches!(inner.client.wait_for_login(None), Ok(true)) || !present() {
+            return;
+        }
+        inner.ready.store(true, Ordering::SeqCst);
+        inner.observer.state(inner.machine.name(), MachineState::Ready, None);
+        let Ok(mut journal) = inner.client.journal() else { return };
+        while let Ok(Some(entry)) = journal.next(None) {
+            if !present() {
+                return;
+            }
+            inner.observer.journal(
+                inner.machine.name(),
+                driver::JournalEntry {
+                    realtime_us: entry.realtime_us,
+                    priority: entry.priority,
+                    unit: entry.unit,
+                    identifier: entry.identifier,
+                    pid: entry.pid,
+                    message: entry.message,
+                },
+            );
+        }
+    }
+
+    /// Brings the machine up from a snapshot, which is made first if there is none. False: this
+    /// machine must boot as it is.
+    fn start_warm(&self, limit: &Limit) -> Result<bool, Fault> {
+        let inner = &self.0;
+        let name = inner.machine.name();
+        match inner.warm.take(&inner.machine) {
+            Warmth::Cold => Ok(false),
+            Warmth::Saved(snapshot) => {
+                if let Err(error) = inner.machine.restore(&snapshot) {
+                    let why = format!("its snapshot does not load and was dropped: {error}");
+                    drop(snapshot);
+                    inner.warm.discard(&inner.machine);
+                    inner.observer.state(name, MachineState::Stopped, Some(why));
+                    return Ok(false);
+                }
+                inner.observer.state(name, MachineState::Restored, Some("from a snapshot".to_owned()));
+                self.renew()?;
+                Ok(true)
+            }
+            Warmth::Missing(bake) => {
+                let why = "booting once to be saved".to_owned();
+                inner.observer.state(name, MachineState::Baking, Some(why));
+                inner.machine.start(machines::Start::default()).map_err(fault)?;
+                let stream = inner.machine.take_agent();
+                let stream = stream.ok_or_else(|| Fault::failed("the machine ended at once"))?;
+                inner.client.reconnect(stream).map_err(agent_fault)?;
+                let saved = bake.save(&inner.machine, &inner.client, limit);
+                match saved {
+                    Ok(()) => self.start_warm_saved(),
+                    Err(why) => {
+                        // What was booted alone may have missed the others: it boots again, live.
+                        inner.machine.crash(END_LIMIT).map_err(fault)?;
+                        inner.machine.forget_state().map_err(fault)?;
+                        inner.observer.state(name, MachineState::Stopped, Some(why));
+                        Ok(false)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The second half of a bake: the snapshot is there now.
+    fn start_warm_saved(&self) -> Result<bool, Fault> {
+        let inner = &self.0;
+        let Warmth::Saved(snapshot) = inner.warm.take(&inner.machine) else { return Ok(false) };
+        inner.machine.restore(&snapshot).map_err(fault)?;
+        let why = "from the snapshot just made".to_owned();
+        inner.observer.state(inner.machine.name(), MachineState::Restored, Some(why));
+        self.renew()?;
+        Ok(true)
+    }
+
+    /// Gives a restored machine the time and randomness of its own.
+    fn renew(&self) -> Result<(), Fault> {
+        self.meet_agent()?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let mut entropy = [0; 64];
+        let filled = std::fs::File::open("/dev/urandom")
+            .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut entropy));
+        filled.map_err(|e| Fault::failed(format!("/dev/urandom: {e}")))?;
+        self.0.client.restored(now, &entropy).map_err(agent_fault)
+    }
+}
+
+impl driver::Machine for Machine {
+    fn name(&self) -> &str {
+        self.0.machine.name()
+    }
+
+    fn start(&self, allow_reboot: bool, limit: &Limit) -> Result<(), Fault> {
+        let inner = &self.0;
+        let _one = inner.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.machine.is_running() {
+            return Ok(());
+        }
+        let first = !inner.started.swap(true, Ordering::SeqCst);
+        let cold = inner.warm.why_cold(first, allow_reboot);
+        match cold {
+            Some(why) => self.boot(allow_reboot, &why),
+            None if self.start_warm(limit)? => Ok(()),
+            None => self.boot(allow_reboot, &inner.warm.why_live()),
+        }
+    }
+
+    fn running(&self) -> bool {
+        self.0.machine.is_running()
+    }
+
+    fn agent(&self, limit: &Limit) -> Result<Arc<dyn driver::Agent>, Fault> {
+        if !self.0.ready.load(Ordering::SeqCst) {
+            loop {
+                if !self.0.machine.is_running() {
+                    let end = self.0.machine.last_end();
+                    let why = end.map_or("it was not started".to_owned(), |end| end.to_string());
+                    return Err(Fault::Stopped { why });
+                }
+                if limit.cancel.is_cancelled() {
+                    return Err(Fault::Cancelled);
+                }
+                if limit.over() {
+                    return Err(Fault::TimedOut);
+                }
+                let turn = limit.left().unwrap_or(LOOK).min(LOOK * 5);
+                match self.0.client.wait_for_login(Some(turn)) {
+                    Ok(true) => break,
+                    Ok(false) | Err(client::Error::Unresponsive(_) | client::Error::Restarted) => {}
+                    Err(client::Error::Disconnected) => std::thread::sleep(LOOK),
+                    Err(other) => return Err(agent_fault(other)),
+                }
+            }
+            self.0.ready.store(true, Ordering::SeqCst);
+        }
+        Ok(self.0.agent.clone())
+    }
+
+    fn connected(&self) -> Option<Arc<dyn driver::Agent>> {
+        let ready = self.0.ready.load(Ordering::SeqCst) && self.0.machine.is_running();
+        ready.then(|| self.0.agent.clone() as Arc<dyn driver::Agent>)
+    }
+
+    fn early_agent(&self, _limit: &Limit) -> Result<Arc<dyn driver::Agent>, Fault> {
+        Ok(self.0.agent.clone())
+    }
+
+    fn rebooting(&self) {
+        self.0.ready.store(false, Ordering::SeqCst);
+        self.0.observer.state(self.name(), MachineState::Booting, Some("rebooting".to_owned()));
+    }
+
+    fn wait_ended(&self, limit: &Limit) -> Result<driver::Ended, Fault> {
+        loop {
+            if !self.0.machine.is_running() {
+                let end = self.0.machine.last_end();
+                return Ok(end.as_ref().map_or(
+                    driver::Ended { why: "it did not run".to_owned(), expected: true },
+                    ended,
+                ));
+            }
+            if let Some(end) = self.0.machine.wait_ended(limit.left().unwrap_or(LOOK).min(LOOK)) {
+                return Ok(ended(&end));
+            }
+            if limit.cancel.is_cancelled() {
+                return Err(Fault::Cancelled);
+            }
+            if limit.over() {
+                return Err(Fault::TimedOut);
+            }
+        }
+    }
+
+    fn crash(&self, limit: &Limit) -> Result<(), Fault> {
+        let time = limit.left().unwrap_or(END_LIMIT).max(END_LIMIT);
+        self.0.machine.crash(time).map_err(fault)
+    }
+
+    fn release(&self) {
+        self.0.client.disconnect();
+        self.0.machine.release();
+    }
+
+    fn qmp(&self, command: &str, arguments: Value) -> Result<Value, Fault> {
+        self.0.machine.qmp(command, arguments).map_err(fault)
+    }
+
+    fn qmp_events(&self) -> Result<Receiver<Value>, Fault> {
+        Ok(self.0.machine.monitor().map_err(fault)?.events())
+    }
+
+    fn write_console(&self, bytes: &[u8]) -> Result<(), Fault> {
+        self.0.machine.write_console(bytes).map_err(fault)
+    }
+
+    fn set_link(&self, card: usize, up: bool) -> Result<(), Fault> {
+        self.0.machine.set_link(card, up).map_err(fault)
+    }
+
+    fn forward_port(&self, host: u16, guest: u16) -> Result<(), Fault> {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.0.machine.forward_port(loopback, host, guest).map(drop).map_err(fault)
+    }
+
+    fn screen(&self, format: Picture) -> Result<Vec<u8>, Fault> {
+        let format = match format {
+            Picture::Png => "png",
+            Picture::Ppm => "ppm",
+        };
+        self.0.machine.screen(format).map_err(fault)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.0.machine.pid()
+    }
+
+    fn forget_state(&self) -> Result<(), Fault> {
+        self.0.machine.forget_state().map_err(fault)
+    }
+
+    fn state_dir(&self) -> Option<PathBuf> {
+        Some(self.0.machine.directory().to_owned())
+    }
+}
