@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     name = "snowglobe",
     version,
-    after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run tests/ -A login --rerun\n  snowglobe interactive test.nix\n\nExit status: 0 passed; 1 a test failed; 2 a test cannot be used as it is written; 3 the host or the network failed; 130 interrupted."
+    after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run all.nix -A login --cold\n\nExit status: 0 passed; 1 a test failed; 2 a test cannot be used as it is written; 3 the host or the network failed; 130 interrupted."
 )]
 pub struct Arguments {
     /// What to do.
@@ -25,8 +25,6 @@ pub enum Command {
         after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run all.nix -A login.default\n  snowglobe run test.nix --cold -v"
     )]
     Run(Run),
-    /// Open a Python shell with the machines of a test
-    Interactive(Interactive),
     /// Print what a Nix expression evaluates to, as nix-instantiate --eval does
     #[command(
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
@@ -34,35 +32,6 @@ pub enum Command {
     Eval(Eval),
     /// Check the syntax of Nix files
     Parse(Parse),
-    /// Build a derivation and link its output
-    #[command(
-        after_help = "Examples:\n  snowglobe build test.nix                       runs the test\n  snowglobe build test.nix -A driverInteractive\n  snowglobe build default.nix -A hello -o hello"
-    )]
-    Build(Build),
-    /// List the tests of files
-    List(List),
-    /// Check test scripts without running them
-    Lint(Lint),
-    /// Look at and clean the cache
-    Cache {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: Cache,
-    },
-    /// Look at and clean kept runs
-    Runs {
-        /// What to do with them.
-        #[command(subcommand)]
-        command: Runs,
-    },
-    /// Make the reports of a run again from its events
-    Report(Report),
-    /// Move to the newest state of the package archives
-    Update,
-    /// Say what this host offers, and what to do about what is missing
-    Doctor,
-    /// Run a conformance suite from a public checkout
-    Conformance(Conformance),
     /// Print a completion script for a shell
     Completions {
         /// Which shell.
@@ -131,9 +100,6 @@ pub struct Run {
     /// How machines run.
     #[command(flatten)]
     pub machines: Machines,
-    /// Run tests that passed before with the same plan
-    #[arg(long)]
-    pub rerun: bool,
     /// Show what machines write to their consoles
     #[arg(short, long)]
     pub verbose: bool,
@@ -143,9 +109,6 @@ pub struct Run {
     /// Folder for what scripts write; default: in the run folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Write a JUnit report to this file too
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
     /// Stop after the first failure
     #[arg(long)]
     pub fail_fast: bool,
@@ -164,19 +127,6 @@ pub enum LogFormat {
     Classic,
     /// One event a line
     Json,
-}
-
-/// `interactive`.
-#[derive(Args, Debug)]
-pub struct Interactive {
-    /// Test file
-    pub file: PathBuf,
-    /// Which test, and with what arguments.
-    #[command(flatten)]
-    pub selection: Selection,
-    /// How machines run.
-    #[command(flatten)]
-    pub machines: Machines,
 }
 
 /// `eval`.
@@ -217,119 +167,4 @@ pub struct Parse {
     /// Nix files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-}
-
-/// `build`.
-#[derive(Args, Debug)]
-pub struct Build {
-    /// Nix file
-    pub file: PathBuf,
-    /// Selection and arguments.
-    #[command(flatten)]
-    pub selection: Selection,
-    /// How machines run.
-    #[command(flatten)]
-    pub machines: Machines,
-    /// Name of the link to the output
-    #[arg(short, long, value_name = "LINK", default_value = "result")]
-    pub output: PathBuf,
-    /// Make no link
-    #[arg(long)]
-    pub no_out_link: bool,
-    /// Keep the folder of a failed build
-    #[arg(short = 'K', long)]
-    pub keep_failed: bool,
-}
-
-/// `list`.
-#[derive(Args, Debug)]
-pub struct List {
-    /// Test files
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
-    /// Selection and arguments.
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `lint`.
-#[derive(Args, Debug)]
-pub struct Lint {
-    /// Test files
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
-    /// Selection and arguments.
-    #[command(flatten)]
-    pub selection: Selection,
-}
-
-/// `cache …`.
-#[derive(Debug, Subcommand)]
-pub enum Cache {
-    /// Say where the cache is and how much of what it holds
-    Info,
-    /// List every entry
-    List,
-    /// Remove entries, the longest unused first
-    Gc {
-        /// Keep at most so much, such as 10G
-        #[arg(long, value_name = "SIZE")]
-        max_size: Option<String>,
-        /// Remove what was not used for so long, such as 30d
-        #[arg(long, value_name = "AGE")]
-        older_than: Option<String>,
-    },
-    /// Remove one entry
-    Rm {
-        /// Its key, as `cache list` shows it
-        key: String,
-    },
-}
-
-/// `runs …`.
-#[derive(Debug, Subcommand)]
-pub enum Runs {
-    /// List kept runs
-    List,
-    /// Remove runs
-    Rm {
-        /// Their names
-        #[arg(required = true)]
-        runs: Vec<String>,
-    },
-    /// Remove all runs but the newest
-    Gc {
-        /// How many to keep
-        #[arg(long, default_value_t = 20)]
-        keep: usize,
-    },
-}
-
-/// `report`.
-#[derive(Args, Debug)]
-pub struct Report {
-    /// Name or folder of a run; default: the newest
-    pub run: Option<String>,
-}
-
-/// `conformance`.
-#[derive(Args, Debug)]
-pub struct Conformance {
-    /// Which suite
-    #[arg(value_enum)]
-    pub suite: Suite,
-    /// The checkout
-    pub dir: PathBuf,
-}
-
-/// Conformance suites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Suite {
-    /// The language tests of NixOS/nix
-    Nix,
-    /// Tests of NixOS/nixpkgs
-    Nixos,
 }

@@ -5,6 +5,8 @@ mod commands;
 mod error;
 mod interrupt;
 mod packages;
+mod prepare;
+mod progress;
 mod places;
 mod workshop;
 

@@ -151,8 +151,21 @@ impl Images {
         trees: &[(PathBuf, PathBuf)],
         attributes: &[Attributes],
     ) -> Result<PathBuf> {
+        self.stream_to_erofs(key, "write an image of trees", &|out| {
+            write_tar(out, trees, attributes)
+        })
+    }
+
+    /// Makes or finds the image of the files in a tar stream. The caller names it by `key`, which
+    /// must change when the stream does; `write` writes the stream, and is not called if the image
+    /// is there. Needs no rights: owners are in the stream.
+    pub fn stream_to_erofs(
+        &self,
+        key: &str,
+        step: &str,
+        write: &(dyn Fn(&mut dyn Write) -> Result<()> + Sync),
+    ) -> Result<PathBuf> {
         let tools = self.tools(&[])?;
-        let step = "write the system layer";
         self.image(key, IMAGE, step, |entry| {
             let mut sandbox = tools.sandbox();
             sandbox.bind(entry, "/mnt/out", Access::ReadWrite);
@@ -160,10 +173,10 @@ impl Images {
             command
                 .args(OPTIONS)
                 .args(["--tar=f", &format!("/mnt/out/{IMAGE}")]);
-            let (read, write) = std::io::pipe()?;
+            let (read, mut pipe) = std::io::pipe()?;
             command.stdin(read);
             let result = std::thread::scope(|scope| {
-                let writer = scope.spawn(move || write_tar(write, trees, attributes));
+                let writer = scope.spawn(move || write(&mut pipe));
                 let run = step::run(&mut command, step, LIMIT);
                 // The read end is gone with the command, so that the writer cannot wait for ever.
                 drop(command);

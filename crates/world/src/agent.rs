@@ -118,7 +118,7 @@ impl driver::Agent for Agent {
         Ok(match verdict {
             protocol::UnitVerdict::Active => UnitVerdict::Active,
             protocol::UnitVerdict::Failed => UnitVerdict::Failed,
-            protocol::UnitVerdict::Inactive => UnitVerdict::Inactive,
+            protocol::UnitVerdict::InactiveWithoutJobs => UnitVerdict::Inactive,
             protocol::UnitVerdict::TimedOut { state } => UnitVerdict::TimedOut { state },
         })
     }
@@ -216,7 +216,7 @@ impl driver::Agent for Agent {
                 .collect(),
             memory_total_kib: facts.memory_total_kib,
             memory_available_kib: facts.memory_available_kib,
-            load: facts.load,
+            load: f64::from(facts.load_percent) / 100.0,
             uptime_s: facts.uptime_s,
             mounts: facts
                 .mounts

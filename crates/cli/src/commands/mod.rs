@@ -2,6 +2,7 @@
 
 mod eval;
 mod parse;
+mod run;
 
 use clap::CommandFactory;
 
@@ -11,6 +12,7 @@ use crate::error::{Kind, Result};
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> Result {
     match arguments.command {
+        Command::Run(command) => run::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Parse(command) => parse::run(&command),
         Command::Completions { shell } => {

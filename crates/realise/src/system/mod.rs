@@ -18,7 +18,7 @@ pub use accounts::Ids;
 use accounts::{AccountError, Accounts};
 use layer::Layer;
 
-use crate::Closure;
+use crate::Installed;
 
 /// Why a system layer cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +52,12 @@ pub enum SystemError {
     },
 }
 
-/// Writes the system layer of a node as a tar stream. `closure` must hold what the node's toplevel
-/// and the test's script refer to; `boot` is the text of `/.snowglobe/boot.json`.
+/// Writes the system layer of a node as a tar stream. `paths` is what the node's toplevel and the
+/// test's script refer to; `boot` is the text of `/.snowglobe/boot.json`.
 pub fn write_layer(
     node: &Node,
-    closure: &Closure,
+    paths: &BTreeSet<StorePath>,
+    installed: &dyn Installed,
     store: &Store,
     ids: Ids,
     boot: &str,
@@ -66,11 +67,11 @@ pub fn write_layer(
     let accounts = Accounts::new(&node.system, ids)?;
     let files = Files {
         store,
-        layers: closure.installed.layers(),
+        layers: installed.layers(),
     };
     layer.directory("nix", 0o755, (0, 0));
     layer.directory("nix/store", 0o755, (0, 0));
-    for path in &closure.paths {
+    for path in paths {
         layer.object(
             &format!("nix/store/{}", path.base_name()),
             &store.object(path),

@@ -1,0 +1,302 @@
+//! From a plan to what machines boot: packages, store objects, system layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snowglobe_agent_protocol::{BootConfig, BootFileSystem};
+use snowglobe_images::{Cache, Images, PackageLayer, Tools, ids};
+use snowglobe_machines::Boot;
+use snowglobe_plan::{Node, Plan, Test};
+use snowglobe_realise::system::{self, Ids};
+use snowglobe_realise::{
+    Closure, Foreign, Installed, Options, PackageFile, Realiser, World, WorldError,
+};
+
+use crate::error::{CliError, Result, chain};
+use crate::workshop::{Workshop, archive_error};
+
+/// Makes images, and builds what goes into them.
+pub struct Factory {
+    images: Arc<Images>,
+    store: snowglobe_store::Store,
+    logs: PathBuf,
+    unpacked: PathBuf,
+}
+
+/// What one test needs, made.
+pub struct Prepared {
+    /// What each node boots.
+    pub boots: BTreeMap<String, Boot>,
+    /// Store paths that the script's process sees.
+    pub visible: Vec<PathBuf>,
+}
+
+/// Parameters that make every machine start faster under emulation and change nothing that a test
+/// sees: measured in `docs/speed.md`.
+const FAST: &str = "mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,integrity,apparmor";
+
+impl Factory {
+    /// Works on the archives' state in use.
+    pub fn new(workshop: &Workshop, progress: Arc<dyn snowglobe_archive::Progress>) -> Result<Self> {
+        let cache = Cache::open(&workshop.places.cache).map_err(image_error)?;
+        let id = workshop.snapshot()?.id().to_owned();
+        let snapshot = workshop.archive.open(&id).map_err(archive_error)?;
+        let images = Images::new(cache, workshop.archive.clone(), snapshot, progress);
+        Ok(Self {
+            images: Arc::new(images),
+            store: workshop.store.clone(),
+            logs: workshop.places.cache.join("logs"),
+            unpacked: workshop.places.cache.join("unpacked"),
+        })
+    }
+
+    /// The image maker.
+    pub fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// Programs that runs need on the host.
+    pub fn tools(&self, ocr: bool) -> Result<Tools> {
+        let sets = if ocr { vec![snowglobe_images::ToolSet::Ocr] } else { Vec::new() };
+        self.images.tools(&sets).map_err(image_error)
+    }
+
+    /// Makes everything that a test's machines and its script need.
+    pub fn prepare(&self, plan: &Plan, test: &Test) -> Result<Prepared> {
+        let options = Options {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            time_limit: Duration::from_secs(3600),
+            logs: self.logs.clone(),
+            keep_failed: false,
+        };
+        let realiser = Realiser::new(&self.store, &plan.store, self, options);
+        let references: BTreeSet<_> = test.script.references.iter().cloned().collect();
+        let mut roots = references.clone();
+        let mut packages = BTreeSet::new();
+        for node in &test.nodes {
+            roots.extend(system::roots(node, &test.script.references));
+            packages.extend(node.system.debian_packages.iter().cloned());
+        }
+        // The base, the kernel and the initial RAM disk do not depend on the test.
+        let base = std::thread::scope(|scope| {
+            let base = scope.spawn(|| self.base());
+            let closure = realiser.closure(&roots, &packages);
+            let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            base.and_then(|base| Ok((base, closure.map_err(realise_error)?)))
+        });
+        let (base, closure) = base?;
+        let layer = self.images.packages(&closure.packages).map_err(image_error)?;
+        let mut boots = BTreeMap::new();
+        for node in &test.nodes {
+            let system = self.system_layer(node, test, &closure, &layer)?;
+            let mut layers = vec![base.image.clone()];
+            layers.push(layer.image.clone());
+            layers.push(system);
+            let boot = Boot {
+                kernel: base.kernel.clone(),
+                initrd: Some(base.initrd.clone()),
+                command_line: command_line(node),
+                layers,
+                disk_template: None,
+            };
+            boots.insert(node.name.clone(), boot);
+        }
+        let visible = self.store.closure(&references).map_err(store_error)?;
+        let visible = visible.iter().map(|path| PathBuf::from(path.as_str())).collect();
+        Ok(Prepared { boots, visible })
+    }
+
+    fn base(&self) -> Result<Base> {
+        Ok(Base {
+            image: self.images.base().map_err(image_error)?.image,
+            kernel: self.images.kernel().map_err(image_error)?,
+            initrd: self.images.initrd(snowglobe_agent_binary::AGENT).map_err(image_error)?,
+        })
+    }
+
+    fn system_layer(
+        &self,
+        node: &Node,
+        test: &Test,
+        closure: &Closure,
+        packages: &PackageLayer,
+    ) -> Result<PathBuf> {
+        let boot = serde_json::to_string(&boot_config(node)).map_err(CliError::environment)?;
+        let system = serde_json::to_string(&node.system).map_err(CliError::environment)?;
+        let roots = system::roots(node, &test.script.references);
+        let paths = self.store.closure(&roots).map_err(store_error)?;
+        let mut parts = vec!["1", &packages.key, &boot, &system];
+        parts.extend(paths.iter().map(|path| path.as_str()));
+        let key = snowglobe_images::cache::key("system", &parts);
+        let own = Own { paths: &paths, closure };
+        let step = format!("write the system layer of {}", node.name);
+        let image = self.images.stream_to_erofs(&key, &step, &|out| {
+            for path in own.paths {
+                self.store.verify(path).map_err(std::io::Error::other)?;
+            }
+            let ids = Ids { uid: ids::uid, gid: ids::gid };
+            system::write_layer(node, own.paths, &*own.closure.installed, &self.store, ids, &boot, out)
+                .map_err(std::io::Error::other)?;
+            Ok(())
+        });
+        image.map_err(image_error)
+    }
+}
+
+struct Own<'a> {
+    paths: &'a BTreeSet<snowglobe_plan::StorePath>,
+    closure: &'a Closure,
+}
+
+struct Base {
+    image: PathBuf,
+    kernel: PathBuf,
+    initrd: PathBuf,
+}
+
+/// What the first process of a machine reads.
+fn boot_config(node: &Node) -> BootConfig {
+    let system = &node.system;
+    let needed = system.file_systems.iter().filter(|fs| fs.needed_for_boot);
+    BootConfig {
+        format: BootConfig::FORMAT,
+        host_name: node.host_name.clone(),
+        toplevel: system.toplevel.to_string(),
+        init: None,
+        modules: system.kernel.initrd_modules.clone(),
+        initrd_commands: system.initrd_commands.trim().to_owned(),
+        file_systems: needed
+            .map(|fs| BootFileSystem {
+                mount_point: fs.mount_point.clone(),
+                device: fs.device.clone(),
+                fs_type: fs.fs_type.clone(),
+                options: fs.options.clone(),
+                auto_format: fs.auto_format,
+            })
+            .collect(),
+        activation: system.activation.as_ref().map(ToString::to_string),
+        disk_directories: BootConfig::default_disk_directories(),
+    }
+}
+
+/// Kernel parameters of a node.
+fn command_line(node: &Node) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    if node.hardware.graphics {
+        words.push("console=tty0");
+    }
+    words.push("console=ttyS0,115200n8");
+    words.push(FAST);
+    words.extend(node.system.kernel.params.iter().map(String::as_str));
+    words.join(" ")
+}
+
+/// Debian packages over the base, as builds and views want them.
+struct Layer {
+    layer: PackageLayer,
+    base: PathBuf,
+}
+
+impl Installed for Layer {
+    fn files(&self, package: &str) -> std::result::Result<Vec<PackageFile>, WorldError> {
+        let files = self.layer.files(package)?.ok_or_else(|| {
+            format!("the Debian package '{package}' is not installed where it is looked for")
+        })?;
+        let trees = [&self.layer.tree, &self.base];
+        let files = files.into_iter().map(|path| {
+            let relative = path.strip_prefix("/").unwrap_or(&path);
+            let directory = trees.iter().any(|tree| {
+                tree.join(relative).symlink_metadata().is_ok_and(|data| data.is_dir())
+            });
+            PackageFile { path: path.display().to_string(), directory }
+        });
+        Ok(files.collect())
+    }
+
+    fn layers(&self) -> Vec<PathBuf> {
+        vec![self.base.clone(), self.layer.tree.clone()]
+    }
+}
+
+impl World for Factory {
+    fn install(
+        &self,
+        packages: &BTreeSet<String>,
+    ) -> std::result::Result<Box<dyn Installed>, WorldError> {
+        let layer = self.images.packages(packages)?;
+        let base = self.images.base_tree()?.tree();
+        Ok(Box::new(Layer { layer, base }))
+    }
+
+    fn unpack(&self, package: &Foreign) -> std::result::Result<PathBuf, WorldError> {
+        let archive = self.images.archive();
+        let (name, version) = match package {
+            Foreign::Npm { package, version, .. } | Foreign::Pypi { package, version, .. } => {
+                (package.replace('/', "-"), version)
+            }
+        };
+        let kind = if matches!(package, Foreign::Npm { .. }) { "npm" } else { "pypi" };
+        let place = self.unpacked.join(format!("{kind}-{name}-{version}"));
+        if place.exists() {
+            return Ok(place);
+        }
+        fs_err::create_dir_all(&self.unpacked)?;
+        // Made under another name: what is cut short is never mistaken for whole.
+        let fresh = self.unpacked.join(format!(".new-{kind}-{name}-{}", std::process::id()));
+        let _ = fs_err::remove_dir_all(&fresh);
+        fs_err::create_dir(&fresh)?;
+        match package {
+            Foreign::Npm { package, version, integrity } => {
+                let tarball = archive.npm(package, version, integrity)?;
+                archive.unpack_npm(&tarball, &fresh)?;
+            }
+            Foreign::Pypi { package, version, sha256 } => {
+                let (wheel, _) = archive.pypi(package, version, sha256)?;
+                archive.unpack_wheel(&wheel, &fresh)?;
+            }
+        }
+        if let Err(error) = fs_err::rename(&fresh, &place) {
+            let _ = fs_err::remove_dir_all(&fresh);
+            if !place.exists() {
+                return Err(error.into());
+            }
+        }
+        Ok(place)
+    }
+
+    fn download(&self, url: &str) -> std::result::Result<PathBuf, WorldError> {
+        Err(format!("'{url}': downloads by derivations need their hash checked by the archive").into())
+    }
+}
+
+/// An image that cannot be made is the environment's fault, unless packages do not exist.
+pub fn image_error(error: snowglobe_images::Error) -> CliError {
+    use snowglobe_images::Error as Image;
+    match error {
+        Image::Archive(error) => archive_error(error),
+        Image::Unsolvable { .. } => CliError::unusable(chain(&error)),
+        Image::Io(error) => error.into(),
+        other => CliError::environment(chain(&other)),
+    }
+}
+
+fn store_error(error: snowglobe_store::Error) -> CliError {
+    CliError::environment(chain(&error))
+}
+
+fn realise_error(error: snowglobe_realise::Error) -> CliError {
+    use snowglobe_realise::Error as Realise;
+    match &error {
+        Realise::World { source, what } => {
+            // The archive's and the images' own errors say best what to do.
+            match source.downcast_ref::<snowglobe_images::Error>() {
+                Some(_) => CliError::environment(format!("{what}: {}", chain(&**source))),
+                None => CliError::environment(chain(&error)),
+            }
+        }
+        Realise::Io(_) | Realise::Store(_) => CliError::environment(chain(&error)),
+        _ => CliError::unusable(chain(&error)),
+    }
+}
