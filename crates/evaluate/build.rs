@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;
-    files.sort();
+    // By text, as the search compares: paths themselves are ordered by their parts.
+    files.sort_by_key(|file| file.to_string_lossy().into_owned());
     let mut code = String::from(
         "/// Every file of the tree, sorted by path.\npub static FILES: &[(&str, &[u8])] = &[\n",
     );

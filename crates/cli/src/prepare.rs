@@ -249,12 +249,12 @@ impl World for Factory {
         fs_err::create_dir(&fresh)?;
         match package {
             Foreign::Npm { package, version, integrity } => {
-                let tarball = archive.npm(package, version, integrity)?;
-                archive.unpack_npm(&tarball, &fresh)?;
+                let tarball = archive.downloads().npm(package, version, integrity)?;
+                archive.downloads().unpack_npm(&tarball, &fresh)?;
             }
             Foreign::Pypi { package, version, sha256 } => {
-                let (wheel, _) = archive.pypi(package, version, sha256)?;
-                archive.unpack_wheel(&wheel, &fresh)?;
+                let (wheel, _) = archive.downloads().pypi(package, version, sha256)?;
+                archive.downloads().unpack_wheel(&wheel, &fresh)?;
             }
         }
         if let Err(error) = fs_err::rename(&fresh, &place) {

@@ -61,7 +61,7 @@ pub use host::{Data, FileType, Host, HostError, HostResult, Message, SearchPathE
 pub use local::LocalHost;
 pub use report::{Error, RenderOptions, Step};
 pub use session::evaluate;
-pub use source::{Location, Origin};
+pub use source::{Location, Origin, Pos};
 pub use store::{Derivation, Output};
 pub use value::{Attrs, List, Text, Value};
 

@@ -16,7 +16,7 @@ pub struct PackageFile {
 }
 
 /// Packages that are installed together, and what they consist of.
-pub trait Installed {
+pub trait Installed: Send + Sync {
     /// Every file of one of the packages.
     fn files(&self, package: &str) -> Result<Vec<PackageFile>, WorldError>;
     /// The folders whose stack is the file system, lowest first.
