@@ -25,11 +25,6 @@ impl Reporter {
         *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = scope;
     }
 
-    /// Bytes received so far.
-    pub fn received_bytes(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
     fn emit(&self, kind: Kind) {
         let scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scope) = &*scope {
