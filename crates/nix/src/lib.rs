@@ -26,6 +26,8 @@
 //!   [`Evaluator::value_of`], [`Evaluator::data`]: from and to plain [`Data`].
 //! * [`Evaluator::json`] (with the string contexts), [`Evaluator::xml`], [`Evaluator::print`],
 //!   [`Evaluator::string`]: out of the language.
+//! * [`repl::Repl`]: an interactive session; [`instantiate::Request`]: `nix-instantiate`'s options;
+//!   [`conformance::lang`]: CppNix's language suite.
 //! * Inside, errors are [`Fault`]s; [`Evaluator::report`] turns one into an [`Error`], which
 //!   outlives the evaluation and renders itself with source lines.
 //!
@@ -47,6 +49,7 @@ mod ir;
 mod local;
 mod path;
 pub mod print;
+pub mod repl;
 mod report;
 mod session;
 mod source;
