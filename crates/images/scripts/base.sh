@@ -20,6 +20,12 @@ dpkg --force-confold --force-unsafe-io --configure -a
 
 depmod -a "$(ls /usr/lib/modules)"
 
+# A machine's configuration says what runs; nothing is enabled because it is there.
+for kind in system user; do
+    mkdir -p /usr/lib/systemd/$kind-preset
+    echo 'disable *' > /usr/lib/systemd/$kind-preset/00-snowglobe.preset
+done
+
 # Nothing that is different from machine to machine, and nothing that only costs space.
 rm -rf /etc/machine-id /var/lib/dbus/machine-id /etc/ssh/ssh_host_* /etc/resolv.conf /etc/hostname \
     /etc/systemd/system /etc/systemd/user /var/cache/* /var/log/* /var/lib/apt/lists /var/lib/systemd/* \
