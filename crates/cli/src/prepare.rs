@@ -127,7 +127,7 @@ impl Factory {
         let system = serde_json::to_string(&node.system).map_err(CliError::environment)?;
         let roots = system::roots(node, &test.script.references);
         let paths = self.store.closure(&roots).map_err(store_error)?;
-        let mut parts = vec!["1", &packages.key, &boot, &system];
+        let mut parts = vec!["2", &packages.key, &boot, &system];
         parts.extend(paths.iter().map(|path| path.as_str()));
         let key = snowglobe_images::cache::key("system", &parts);
         let own = Own { paths: &paths, closure };
@@ -205,12 +205,11 @@ impl Installed for Layer {
             format!("the Debian package '{package}' is not installed where it is looked for")
         })?;
         let trees = [&self.layer.tree, &self.base];
-        let files = files.into_iter().map(|path| {
+        // Documentation and the like is listed, but no layer keeps it.
+        let files = files.into_iter().filter_map(|path| {
             let relative = path.strip_prefix("/").unwrap_or(&path);
-            let directory = trees.iter().any(|tree| {
-                tree.join(relative).symlink_metadata().is_ok_and(|data| data.is_dir())
-            });
-            PackageFile { path: path.display().to_string(), directory }
+            let data = trees.iter().find_map(|tree| tree.join(relative).symlink_metadata().ok())?;
+            Some(PackageFile { path: path.display().to_string(), directory: data.is_dir() })
         });
         Ok(files.collect())
     }

@@ -143,6 +143,7 @@ impl Layer {
             header.set_uid(entry.owner.0.into());
             header.set_gid(entry.owner.1.into());
             header.set_mtime(1);
+            header.set_entry_type(tar::EntryType::Regular);
             match entry.content {
                 Content::Directory => {
                     header.set_entry_type(tar::EntryType::Directory);
