@@ -1,6 +1,6 @@
 //! Waits, units, clock, facts: requests with one answer.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use snowglobe_agent_protocol::{
     Facts, JournalEntry, Outcome, PowerAction, Ready, ToAgent, UnitJob, UnitVerdict,
@@ -212,7 +212,17 @@ impl Agent {
         self.empty(&ToAgent::AddEntropy, entropy)
     }
 
-    /// Tells a restored machine the time and gives it randomness of its own.
+    /// Tells a restored machine the present time and gives it randomness of its own. Waits for the
+    /// agent first, so that the time is not old when it arrives.
+    pub fn renew(&self, entropy: &[u8]) -> Result<(), Error> {
+        self.hello(SHORT)?;
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        self.restored(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), entropy)
+    }
+
+    /// Tells a restored machine a time and gives it randomness of its own; see [`Agent::renew`].
     pub fn restored(&self, unix_ns: u64, entropy: &[u8]) -> Result<(), Error> {
         self.empty(&ToAgent::Restored { unix_ns }, entropy)
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::time::Instant;
 
 use rustix::ioctl::{NoArg, Opcode, Setter, ioctl};
 use rustix::time::{ClockId, Timespec, clock_settime};
@@ -15,9 +16,12 @@ const RESEED: Opcode = 0x5207;
 /// Enough for any pool.
 const MOST: usize = 512;
 
-/// Sets the clock.
-pub fn set(unix_ns: u64) -> Result<(), Failure> {
+/// Sets the clock to a time, and what has passed since it was received: in a machine just restored
+/// everything runs for the first time and takes long.
+pub fn set(unix_ns: u64, received: Instant) -> Result<(), Failure> {
     let second = 1_000_000_000;
+    let passed = u64::try_from(received.elapsed().as_nanos()).unwrap_or(0);
+    let unix_ns = unix_ns.saturating_add(passed);
     let time = Timespec {
         tv_sec: i64::try_from(unix_ns / second).map_err(|_| invalid("a time too far away"))?,
         // Below a thousand million.
@@ -61,10 +65,10 @@ pub fn add_entropy(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// A machine has just been restored: what must not be as it was when it was saved.
-pub fn restored(unix_ns: u64, entropy: &[u8]) -> Result<(), Failure> {
+pub fn restored(unix_ns: u64, received: Instant, entropy: &[u8]) -> Result<(), Failure> {
     // First what others may read at once.
     add_entropy(entropy)?;
-    set(unix_ns)?;
+    set(unix_ns, received)?;
     renew_seed();
     Ok(())
 }

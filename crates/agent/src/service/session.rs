@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use snowglobe_agent_protocol::{
     Failure, FailureKind, Hello, HelloReply, Outcome, Phase, RawFrame, ToAgent, ToHost, VERSION,
@@ -174,6 +175,7 @@ impl Sessions {
     }
 
     fn start(&self, id: u32, request: ToAgent, payload: Vec<u8>) {
+        let received = Instant::now();
         let mut current = self.current();
         let session = current.session;
         let refuse = |message: &str| {
@@ -200,7 +202,7 @@ impl Sessions {
                 id,
                 session,
             };
-            carry_out(&context, call, request, payload, done);
+            carry_out(&context, call, request, payload, received, done);
         });
         if !started {
             self.current().requests.remove(&id);
@@ -230,7 +232,14 @@ impl Finish {
     }
 }
 
-fn carry_out(context: &Context, call: Call, request: ToAgent, payload: Vec<u8>, done: Finish) {
+fn carry_out(
+    context: &Context,
+    call: Call,
+    request: ToAgent,
+    payload: Vec<u8>,
+    received: Instant,
+    done: Finish,
+) {
     let answer: Result<Answer, Failure> = match request {
         // Lives on after its answer.
         ToAgent::Exec(exec) => return exec::run(context, call, *exec, payload, done),
@@ -275,10 +284,12 @@ fn carry_out(context: &Context, call: Call, request: ToAgent, payload: Vec<u8>, 
         ToAgent::JournalFollow => context.journal.follow(&call),
         ToAgent::Put { target, name } => copy::put(&call, &target, &name),
         ToAgent::Get { source } => copy::get(&call, &source),
-        ToAgent::SetClock { unix_ns } => clock::set(unix_ns).map(|()| Outcome::Empty.into()),
+        ToAgent::SetClock { unix_ns } => {
+            clock::set(unix_ns, received).map(|()| Outcome::Empty.into())
+        }
         ToAgent::AddEntropy => clock::add_entropy(&payload).map(|()| Outcome::Empty.into()),
         ToAgent::Restored { unix_ns } => {
-            clock::restored(unix_ns, &payload).map(|()| Outcome::Empty.into())
+            clock::restored(unix_ns, received, &payload).map(|()| Outcome::Empty.into())
         }
         ToAgent::WaitReady {
             idle_ms,
