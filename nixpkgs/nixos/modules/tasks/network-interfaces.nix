@@ -310,6 +310,9 @@ in
         "networking.ipips.<name>.encapsulation" = "only ipip is";
       };
 
+    # Without it udev would name cards after their place.
+    boot.kernelParams = lib.mkIf (!cfg.usePredictableInterfaceNames) [ "net.ifnames=0" ];
+
     networking.hosts = {
       "127.0.0.1" = [ "localhost" ];
       "127.0.0.2" = lib.mkIf (ownNames != [ ]) ownNames;
