@@ -38,7 +38,11 @@ pub fn run(command: &Run) -> Result {
             let stream = Stream::begin(&session, command, file)?;
             let result = stream.one(&session, command, file, &mut plan, next);
             let (kind, name) = match result {
-                Ok(result) => result,
+                Ok((outcome, name)) => {
+                    let unusable = stream.unusable.clone();
+                    stream.end(outcome, true);
+                    (judge(outcome, unusable.load(Ordering::SeqCst)), name)
+                }
                 Err(error) => {
                     stream.end(Outcome::Errored, error.kind != Kind::Unusable);
                     error.print();
@@ -165,13 +169,13 @@ impl Stream {
 
     /// Runs one test of a file: the plan is made first, if there is none.
     fn one(
-        self: &Self,
+        &self,
         session: &Session,
         command: &Run,
         file: &Path,
         plan: &mut Option<Plan>,
         number: usize,
-    ) -> Result<(Kind, String)> {
+    ) -> Result<(Outcome, String)> {
         let scope = self.sink.scope();
         let workshop = &session.workshop;
         if plan.is_none() {
@@ -188,14 +192,7 @@ impl Stream {
         let plan = plan.as_ref().expect("made above");
         let test = &plan.tests[number % plan.tests.len()];
         let outcome = self.test(session, command, plan, test)?;
-        let kind = match outcome {
-            Outcome::Passed => Kind::Passed,
-            Outcome::Failed if self.unusable.load(Ordering::SeqCst) => Kind::Unusable,
-            Outcome::Failed | Outcome::TimedOut => Kind::Failed,
-            Outcome::Cancelled => Kind::Interrupted,
-            Outcome::Errored => Kind::Environment,
-        };
-        Ok((kind, test.name.clone()))
+        Ok((outcome, test.name.clone()))
     }
 
     fn test(&self, session: &Session, command: &Run, plan: &Plan, test: &Test) -> Result<Outcome> {
@@ -280,6 +277,17 @@ impl Stream {
         // Disks are large, and a finished run has no use for them.
         let _ = fs::remove_dir_all(&machine_dir);
         outcome.map_err(|e| CliError::environment(chain(&e)))
+    }
+}
+
+/// What an outcome means for the exit status; `unchecked`: the script did not pass its checks.
+fn judge(outcome: Outcome, unchecked: bool) -> Kind {
+    match outcome {
+        Outcome::Passed => Kind::Passed,
+        Outcome::Failed if unchecked => Kind::Unusable,
+        Outcome::Failed | Outcome::TimedOut => Kind::Failed,
+        Outcome::Cancelled => Kind::Interrupted,
+        Outcome::Errored => Kind::Environment,
     }
 }
 
