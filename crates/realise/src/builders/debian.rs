@@ -36,6 +36,8 @@ pub fn view(derivation: &Derivation) -> Result<View, BuilderError> {
 
 /// Longest first: the first prefix that fits decides.
 const PLACES: &[(&str, &str)] = &[
+    // Where layers keep what packages have in /etc and the configuration is to say.
+    ("/usr/share/snowglobe/etc/", "etc/"),
     ("/usr/lib/x86_64-linux-gnu/", "lib/"),
     ("/lib/x86_64-linux-gnu/", "lib/"),
     ("/usr/libexec/", "libexec/"),
@@ -113,6 +115,10 @@ mod tests {
                 Some("share/nginx/html/index.html"),
             ),
             ("/etc/nginx/mime.types", Some("etc/nginx/mime.types")),
+            (
+                "/usr/share/snowglobe/etc/nginx/mime.types",
+                Some("etc/nginx/mime.types"),
+            ),
             ("/var/lib/nginx", None),
             ("/usr/bin/", None),
         ] {
