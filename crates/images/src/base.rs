@@ -12,6 +12,7 @@ use snowglobe_sandbox::{Access, Ids, Privileges, Sandbox};
 
 use crate::cache::{Bucket, key};
 use crate::dpkg::{self, Done};
+use crate::images::hold;
 use crate::owners::Renumbering;
 use crate::packages::ETC_KEPT;
 use crate::tools::{make_directory, prepare_root};
@@ -206,17 +207,27 @@ impl Images {
 
     /// The unpacked and configured base.
     pub fn base_tree(&self) -> Result<BaseTree> {
+        if let Some(base) = hold(&self.known.base).clone()
+            && base.entry.is_dir()
+        {
+            return Ok(base);
+        }
         let (closure, kernel, key) = self.base_recipe()?;
         let entry = self
             .cache()
             .make(Bucket::Trees, &key, "make the base", |entry| {
                 self.make_base(entry, closure, kernel)
             })?;
-        Ok(BaseTree { key, entry })
+        let base = BaseTree { key, entry };
+        *hold(&self.known.base) = Some(base.clone());
+        Ok(base)
     }
 
     /// Whether the base is in the cache.
     pub(crate) fn has_base(&self) -> Result<bool> {
+        if hold(&self.known.base).is_some() {
+            return Ok(true);
+        }
         let (_, _, key) = self.base_recipe()?;
         Ok(self.cache().path(Bucket::Trees, &key).is_dir())
     }

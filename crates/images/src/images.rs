@@ -1,12 +1,12 @@
 //! Everything in one place: what can be asked for, and the cache that remembers it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use snowglobe_archive::{Archive, Progress, Snapshot};
 
-use crate::{BaseImage, Cache, PackageLayer, Result, Tools};
+use crate::{BaseImage, BaseTree, Cache, PackageLayer, Result, ToolSet, Tools};
 
 /// Makes images from one snapshot of the archive, or finds them in the cache. Can be used from
 /// several threads and processes at once: each image is made once.
@@ -15,6 +15,22 @@ pub struct Images {
     archive: Archive,
     snapshot: Snapshot,
     progress: Arc<dyn Progress>,
+    /// Found before by this process, which spares it following dependencies again.
+    pub(crate) known: Known,
+}
+
+/// What was found before.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) base: Mutex<Option<BaseTree>>,
+    pub(crate) tools: Mutex<BTreeMap<ToolSet, PathBuf>>,
+}
+
+/// The value behind a lock. A panic elsewhere leaves it whole: it is replaced as one.
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Images {
@@ -30,6 +46,7 @@ impl Images {
             archive,
             snapshot,
             progress,
+            known: Known::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use snowglobe_archive::{Closure, Deb, close};
 use snowglobe_sandbox::Sandbox;
 
 use crate::cache::{Bucket, key};
+use crate::images::hold;
 use crate::{Images, Result, step};
 
 /// Groups of tools, fetched when first needed.
@@ -140,6 +141,17 @@ impl Images {
     }
 
     fn tool_set(&self, set: ToolSet) -> Result<PathBuf> {
+        if let Some(tree) = hold(&self.known.tools).get(&set)
+            && tree.is_dir()
+        {
+            return Ok(tree.clone());
+        }
+        let tree = self.find_tool_set(set)?;
+        hold(&self.known.tools).insert(set, tree.clone());
+        Ok(tree)
+    }
+
+    fn find_tool_set(&self, set: ToolSet) -> Result<PathBuf> {
         let snapshot = self.snapshot();
         let mut left_out = LEFT_OUT.to_vec();
         let core = match set {
