@@ -56,17 +56,29 @@ pub type Result<T = Kind> = std::result::Result<T, CliError>;
 impl CliError {
     /// The test, or the command line, is at fault.
     pub fn unusable(message: impl Display) -> Self {
-        Self { kind: Kind::Unusable, message: message.to_string(), hints: Vec::new() }
+        Self {
+            kind: Kind::Unusable,
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
     }
 
     /// This host, or the network, is at fault.
     pub fn environment(message: impl Display) -> Self {
-        Self { kind: Kind::Environment, message: message.to_string(), hints: Vec::new() }
+        Self {
+            kind: Kind::Environment,
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
     }
 
     /// The user stopped the program.
     pub fn interrupted() -> Self {
-        Self { kind: Kind::Interrupted, message: "interrupted".to_owned(), hints: Vec::new() }
+        Self {
+            kind: Kind::Interrupted,
+            message: "interrupted".to_owned(),
+            hints: Vec::new(),
+        }
     }
 
     /// Adds a hint.
@@ -94,7 +106,9 @@ impl CliError {
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         let hint = match error.raw_os_error() {
-            Some(28) => Some("make room, or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk"),
+            Some(28) => {
+                Some("make room, or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk")
+            }
             _ => None,
         };
         let error = Self::environment(chain(&error));

@@ -40,6 +40,10 @@ impl Interrupt {
 
     /// An error if a signal came.
     pub fn check(&self) -> Result<()> {
-        if self.requested() { Err(CliError::interrupted()) } else { Ok(()) }
+        if self.requested() {
+            Err(CliError::interrupted())
+        } else {
+            Ok(())
+        }
     }
 }

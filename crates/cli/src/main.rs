@@ -5,9 +5,9 @@ mod commands;
 mod error;
 mod interrupt;
 mod packages;
+mod places;
 mod prepare;
 mod progress;
-mod places;
 mod workshop;
 
 use std::process::ExitCode;

@@ -18,7 +18,10 @@ pub struct ArchivePackages {
 impl ArchivePackages {
     /// Nothing is opened yet.
     pub fn new(archive: Archive) -> Self {
-        Self { archive, snapshot: Mutex::default() }
+        Self {
+            archive,
+            snapshot: Mutex::default(),
+        }
     }
 
     /// The snapshot in use; fetched when there is none.
@@ -58,8 +61,9 @@ impl Packages for ArchivePackages {
     }
 
     fn download(&self, url: &str, sha256: Option<&str>) -> HostResult<PathBuf> {
-        let digest = sha256
-            .and_then(|hex| snowglobe_archive::Digest::from_hex(snowglobe_archive::Algorithm::Sha256, hex));
+        let digest = sha256.and_then(|hex| {
+            snowglobe_archive::Digest::from_hex(snowglobe_archive::Algorithm::Sha256, hex)
+        });
         let Some(digest) = digest else {
             return Err(HostError {
                 message: format!("'{url}' cannot be fetched without its hash"),

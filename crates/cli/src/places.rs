@@ -17,7 +17,11 @@ impl Places {
     /// Reads the environment; makes nothing.
     pub fn from_environment() -> Result<Self> {
         let place = |own: &str, xdg: &str, home: &str| -> Result<PathBuf> {
-            let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+            let set = |name: &str| {
+                std::env::var_os(name)
+                    .filter(|v| !v.is_empty())
+                    .map(PathBuf::from)
+            };
             if let Some(path) = set(own) {
                 return std::path::absolute(path).map_err(CliError::from);
             }
@@ -26,8 +30,10 @@ impl Places {
             }
             match set("HOME").filter(|path| path.is_absolute()) {
                 Some(path) => Ok(path.join(home).join("snowglobe")),
-                None => Err(CliError::environment(format!("neither {own}, {xdg} nor HOME is set"))
-                    .hint(format!("set {own} to a folder with some gigabytes of room"))),
+                None => Err(
+                    CliError::environment(format!("neither {own}, {xdg} nor HOME is set"))
+                        .hint(format!("set {own} to a folder with some gigabytes of room")),
+                ),
             }
         };
         Ok(Self {

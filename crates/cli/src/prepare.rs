@@ -39,7 +39,10 @@ const FAST: &str = "mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,i
 
 impl Factory {
     /// Works on the archives' state in use.
-    pub fn new(workshop: &Workshop, progress: Arc<dyn snowglobe_archive::Progress>) -> Result<Self> {
+    pub fn new(
+        workshop: &Workshop,
+        progress: Arc<dyn snowglobe_archive::Progress>,
+    ) -> Result<Self> {
         let cache = Cache::open(&workshop.places.cache).map_err(image_error)?;
         let id = workshop.snapshot()?.id().to_owned();
         let snapshot = workshop.archive.open(&id).map_err(archive_error)?;
@@ -59,7 +62,11 @@ impl Factory {
 
     /// Programs that runs need on the host.
     pub fn tools(&self, ocr: bool) -> Result<Tools> {
-        let sets = if ocr { vec![snowglobe_images::ToolSet::Ocr] } else { Vec::new() };
+        let sets = if ocr {
+            vec![snowglobe_images::ToolSet::Ocr]
+        } else {
+            Vec::new()
+        };
         self.images.tools(&sets).map_err(image_error)
     }
 
@@ -83,11 +90,16 @@ impl Factory {
         let base = std::thread::scope(|scope| {
             let base = scope.spawn(|| self.base());
             let closure = realiser.closure(&roots, &packages);
-            let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let base = base
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             base.and_then(|base| Ok((base, closure.map_err(realise_error)?)))
         });
         let (base, closure) = base?;
-        let layer = self.images.packages(&closure.packages).map_err(image_error)?;
+        let layer = self
+            .images
+            .packages(&closure.packages)
+            .map_err(image_error)?;
         let mut boots = BTreeMap::new();
         for node in &test.nodes {
             let system = self.system_layer(node, test, &closure, &layer)?;
@@ -104,7 +116,10 @@ impl Factory {
             boots.insert(node.name.clone(), boot);
         }
         let visible = self.store.closure(&references).map_err(store_error)?;
-        let visible = visible.iter().map(|path| PathBuf::from(path.as_str())).collect();
+        let visible = visible
+            .iter()
+            .map(|path| PathBuf::from(path.as_str()))
+            .collect();
         Ok(Prepared { boots, visible })
     }
 
@@ -112,7 +127,10 @@ impl Factory {
         Ok(Base {
             image: self.images.base().map_err(image_error)?.image,
             kernel: self.images.kernel().map_err(image_error)?,
-            initrd: self.images.initrd(snowglobe_agent_binary::AGENT).map_err(image_error)?,
+            initrd: self
+                .images
+                .initrd(snowglobe_agent_binary::AGENT)
+                .map_err(image_error)?,
         })
     }
 
@@ -130,15 +148,29 @@ impl Factory {
         let mut parts = vec!["2", &packages.key, &boot, &system];
         parts.extend(paths.iter().map(|path| path.as_str()));
         let key = snowglobe_images::cache::key("system", &parts);
-        let own = Own { paths: &paths, closure };
+        let own = Own {
+            paths: &paths,
+            closure,
+        };
         let step = format!("write the system layer of {}", node.name);
         let image = self.images.stream_to_erofs(&key, &step, &|out| {
             for path in own.paths {
                 self.store.verify(path).map_err(std::io::Error::other)?;
             }
-            let ids = Ids { uid: ids::uid, gid: ids::gid };
-            system::write_layer(node, own.paths, &*own.closure.installed, &self.store, ids, &boot, out)
-                .map_err(std::io::Error::other)?;
+            let ids = Ids {
+                uid: ids::uid,
+                gid: ids::gid,
+            };
+            system::write_layer(
+                node,
+                own.paths,
+                &*own.closure.installed,
+                &self.store,
+                ids,
+                &boot,
+                out,
+            )
+            .map_err(std::io::Error::other)?;
             Ok(())
         });
         image.map_err(image_error)
@@ -208,8 +240,13 @@ impl Installed for Layer {
         // Documentation and the like is listed, but no layer keeps it.
         let files = files.into_iter().filter_map(|path| {
             let relative = path.strip_prefix("/").unwrap_or(&path);
-            let data = trees.iter().find_map(|tree| tree.join(relative).symlink_metadata().ok())?;
-            Some(PackageFile { path: path.display().to_string(), directory: data.is_dir() })
+            let data = trees
+                .iter()
+                .find_map(|tree| tree.join(relative).symlink_metadata().ok())?;
+            Some(PackageFile {
+                path: path.display().to_string(),
+                directory: data.is_dir(),
+            })
         });
         Ok(files.collect())
     }
@@ -232,26 +269,43 @@ impl World for Factory {
     fn unpack(&self, package: &Foreign) -> std::result::Result<PathBuf, WorldError> {
         let archive = self.images.archive();
         let (name, version) = match package {
-            Foreign::Npm { package, version, .. } | Foreign::Pypi { package, version, .. } => {
-                (package.replace('/', "-"), version)
+            Foreign::Npm {
+                package, version, ..
             }
+            | Foreign::Pypi {
+                package, version, ..
+            } => (package.replace('/', "-"), version),
         };
-        let kind = if matches!(package, Foreign::Npm { .. }) { "npm" } else { "pypi" };
+        let kind = if matches!(package, Foreign::Npm { .. }) {
+            "npm"
+        } else {
+            "pypi"
+        };
         let place = self.unpacked.join(format!("{kind}-{name}-{version}"));
         if place.exists() {
             return Ok(place);
         }
         fs_err::create_dir_all(&self.unpacked)?;
         // Made under another name: what is cut short is never mistaken for whole.
-        let fresh = self.unpacked.join(format!(".new-{kind}-{name}-{}", std::process::id()));
+        let fresh = self
+            .unpacked
+            .join(format!(".new-{kind}-{name}-{}", std::process::id()));
         let _ = fs_err::remove_dir_all(&fresh);
         fs_err::create_dir(&fresh)?;
         match package {
-            Foreign::Npm { package, version, integrity } => {
+            Foreign::Npm {
+                package,
+                version,
+                integrity,
+            } => {
                 let tarball = archive.downloads().npm(package, version, integrity)?;
                 archive.downloads().unpack_npm(&tarball, &fresh)?;
             }
-            Foreign::Pypi { package, version, sha256 } => {
+            Foreign::Pypi {
+                package,
+                version,
+                sha256,
+            } => {
                 let (wheel, _) = archive.downloads().pypi(package, version, sha256)?;
                 archive.downloads().unpack_wheel(&wheel, &fresh)?;
             }
@@ -266,7 +320,10 @@ impl World for Factory {
     }
 
     fn download(&self, url: &str) -> std::result::Result<PathBuf, WorldError> {
-        Err(format!("'{url}': downloads by derivations need their hash checked by the archive").into())
+        Err(
+            format!("'{url}': downloads by derivations need their hash checked by the archive")
+                .into(),
+        )
     }
 }
 

@@ -51,7 +51,9 @@ impl Progress for Reporter {
     fn received(&self, bytes: i64) {
         let received = match u64::try_from(bytes) {
             Ok(more) => self.received.fetch_add(more, Ordering::Relaxed) + more,
-            Err(_) => self.received.fetch_sub(bytes.unsigned_abs(), Ordering::Relaxed),
+            Err(_) => self
+                .received
+                .fetch_sub(bytes.unsigned_abs(), Ordering::Relaxed),
         };
         let step = received / STEP;
         if self.told.fetch_max(step, Ordering::Relaxed) < step {
@@ -80,6 +82,9 @@ impl Progress for Reporter {
     }
 
     fn note(&self, text: &str) {
-        self.emit(Kind::Warning { message: text.to_owned(), hints: Vec::new() });
+        self.emit(Kind::Warning {
+            message: text.to_owned(),
+            hints: Vec::new(),
+        });
     }
 }

@@ -35,10 +35,19 @@ impl Workshop {
             snowglobe_store::Error::Io(e) => CliError::from(e),
             other => CliError::environment(chain(&other)),
         })?;
-        let settings = ArchiveSettings { offline, progress, ..ArchiveSettings::default() };
+        let settings = ArchiveSettings {
+            offline,
+            progress,
+            ..ArchiveSettings::default()
+        };
         let archive = Archive::new(&places.cache, settings);
         let packages = Arc::new(ArchivePackages::new(archive.clone()));
-        Ok(Self { places, store, archive, packages })
+        Ok(Self {
+            places,
+            store,
+            archive,
+            packages,
+        })
     }
 
     /// The state of the archives in use; the first time, it is fetched.
@@ -47,25 +56,46 @@ impl Workshop {
     }
 
     /// A session for files of a folder.
-    pub fn session(&self, selection: &Selection, home: &Path, notes: Box<dyn Fn(Note) + Send + Sync>) -> Session {
+    pub fn session(
+        &self,
+        selection: &Selection,
+        home: &Path,
+        notes: Box<dyn Fn(Note) + Send + Sync>,
+    ) -> Session {
         Session::new(Settings {
             store: self.store.clone(),
             packages: self.packages.clone(),
             builder: None,
-            search_path: selection.include.iter().map(|text| SearchPathEntry::parse(text)).collect(),
+            search_path: selection
+                .include
+                .iter()
+                .map(|text| SearchPathEntry::parse(text))
+                .collect(),
             home: home.to_owned(),
-            nixpkgs: selection.nixpkgs.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            nixpkgs: selection
+                .nixpkgs
+                .as_ref()
+                .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             notes,
         })
     }
 
     /// The plan of a file's tests.
-    pub fn plan(&self, file: &Path, selection: &Selection, notes: Box<dyn Fn(Note) + Send + Sync>) -> Result<Plan> {
+    pub fn plan(
+        &self,
+        file: &Path,
+        selection: &Selection,
+        notes: Box<dyn Fn(Note) + Send + Sync>,
+    ) -> Result<Plan> {
         let file = absolute_file(file)?;
         let home = file.parent().unwrap_or(Path::new("/")).to_owned();
         let session = self.session(selection, &home, notes);
         let mut plan: Option<Plan> = None;
-        let attrs = if selection.attr.is_empty() { vec![String::new()] } else { selection.attr.clone() };
+        let attrs = if selection.attr.is_empty() {
+            vec![String::new()]
+        } else {
+            selection.attr.clone()
+        };
         for attr in attrs {
             let request = PlanRequest {
                 source: Source::File(file.clone()),
@@ -91,9 +121,16 @@ impl Workshop {
 pub fn absolute_file(file: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(file)?;
     if !absolute.exists() {
-        return Err(CliError::unusable(format!("there is no file '{}'", file.display())));
+        return Err(CliError::unusable(format!(
+            "there is no file '{}'",
+            file.display()
+        )));
     }
-    Ok(if absolute.is_dir() { absolute.join("default.nix") } else { absolute })
+    Ok(if absolute.is_dir() {
+        absolute.join("default.nix")
+    } else {
+        absolute
+    })
 }
 
 /// Splits `a.b."c.d"`.
@@ -130,13 +167,21 @@ pub fn arguments(selection: &Selection) -> Result<BTreeMap<String, Argument>> {
 pub fn render_options(full_trace: bool) -> RenderOptions {
     let choice = anstream::AutoStream::choice(&std::io::stderr());
     let color = choice != anstream::ColorChoice::Never;
-    RenderOptions { color, full_trace, ..RenderOptions::default() }
+    RenderOptions {
+        color,
+        full_trace,
+        ..RenderOptions::default()
+    }
 }
 
 /// An error of an evaluation; its text carries its own `error:`.
 pub fn evaluation_error(error: &snowglobe_nix::Error) -> CliError {
     let text = error.render(render_options(false));
-    CliError { kind: Kind::Unusable, message: text.trim_end().to_owned(), hints: Vec::new() }
+    CliError {
+        kind: Kind::Unusable,
+        message: text.trim_end().to_owned(),
+        hints: Vec::new(),
+    }
 }
 
 /// Why there is no plan.
@@ -144,7 +189,8 @@ pub fn plan_error(error: PlanError) -> CliError {
     match error {
         PlanError::Evaluation(error) => evaluation_error(&error),
         PlanError::Start(_) => CliError::environment(error),
-        PlanError::Format(_) => CliError::unusable(error).hint("this is an error of Snowglobe; please report it with the test"),
+        PlanError::Format(_) => CliError::unusable(error)
+            .hint("this is an error of Snowglobe; please report it with the test"),
     }
 }
 
@@ -155,7 +201,11 @@ pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
     match error {
         Archive::NoSuchPackage { similar, .. } => {
             let error = CliError::unusable(message);
-            if similar.is_empty() { error } else { error.hint(format!("did you mean {}?", similar.join(", "))) }
+            if similar.is_empty() {
+                error
+            } else {
+                error.hint(format!("did you mean {}?", similar.join(", ")))
+            }
         }
         Archive::Io(error) => error.into(),
         _ => CliError::environment(message),

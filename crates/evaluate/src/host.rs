@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use snowglobe_nix::store::{Derivation as NixDerivation, Tree};
 use snowglobe_nix::host::{Fetch, Fetched};
-use snowglobe_nix::{
-    Data, FileType, Host, HostError, HostResult, Message, SearchPathEntry,
-};
+use snowglobe_nix::store::{Derivation as NixDerivation, Tree};
+use snowglobe_nix::{Data, FileType, Host, HostError, HostResult, Message, SearchPathEntry};
 use snowglobe_plan::{Derivation, DerivationOutput, FixedHash, StoreObject, StorePath};
 use snowglobe_store::Store;
 
@@ -101,7 +99,9 @@ pub struct Settings {
 impl Session {
     /// A new session without objects.
     pub fn new(settings: Settings) -> Self {
-        let nixpkgs = settings.nixpkgs.map_or(tree::ROOT.to_owned(), |p| p.display().to_string());
+        let nixpkgs = settings
+            .nixpkgs
+            .map_or(tree::ROOT.to_owned(), |p| p.display().to_string());
         Self {
             view: View::new(settings.store.clone()),
             store: settings.store,
@@ -133,14 +133,21 @@ impl Session {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<StorePath, StoreObject>> {
-        self.objects.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.objects
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Says once for each address that the embedded tree stands in for it.
     fn embedded(&self, asked: &str) {
-        let mut seen = self.embedded.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut seen = self
+            .embedded
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if self.nixpkgs == tree::ROOT && seen.insert(asked.to_owned()) {
-            (self.notes)(Note::Embedded { asked: asked.to_owned() });
+            (self.notes)(Note::Embedded {
+                asked: asked.to_owned(),
+            });
         }
     }
 }
@@ -172,7 +179,11 @@ impl Host for Session {
         // `<nixpkgs>` is ours whatever NIX_PATH says of it; its other entries are the user's.
         let environment = std::env::var("NIX_PATH").unwrap_or_default();
         let environment = SearchPathEntry::parse_list(&environment);
-        entries.extend(environment.into_iter().filter(|entry| entry.prefix != "nixpkgs"));
+        entries.extend(
+            environment
+                .into_iter()
+                .filter(|entry| entry.prefix != "nixpkgs"),
+        );
         entries.push(SearchPathEntry {
             prefix: "nixpkgs".to_owned(),
             path: self.nixpkgs.clone(),
@@ -191,16 +202,25 @@ impl Host for Session {
     fn fetch(&self, fetch: &Fetch) -> HostResult<Fetched> {
         if redirect::is_nixpkgs_url(&fetch.url) {
             self.embedded(&fetch.url);
-            return Ok(Fetched { path: self.nixpkgs.clone() });
+            return Ok(Fetched {
+                path: self.nixpkgs.clone(),
+            });
         }
         if fetch.unpack {
             return Err(HostError {
-                message: format!("unable to fetch '{}': only sources of nixpkgs can be unpacked during evaluation", fetch.url),
+                message: format!(
+                    "unable to fetch '{}': only sources of nixpkgs can be unpacked during evaluation",
+                    fetch.url
+                ),
                 hint: Some("unpack the source beside the test and name its path".to_owned()),
             });
         }
-        let file = self.packages.download(&fetch.url, fetch.sha256.as_deref())?;
-        Ok(Fetched { path: file.display().to_string() })
+        let file = self
+            .packages
+            .download(&fetch.url, fetch.sha256.as_deref())?;
+        Ok(Fetched {
+            path: file.display().to_string(),
+        })
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -215,8 +235,17 @@ impl Host for Session {
     fn store_text(&self, path: &str, contents: &[u8], references: &[String]) -> HostResult<()> {
         let contents = String::from_utf8(contents.to_vec())
             .map_err(|_| HostError::new(format!("the text of '{path}' is not UTF-8")))?;
-        let references = references.iter().map(|r| store_path(r)).collect::<HostResult<_>>()?;
-        self.lock().insert(store_path(path)?, StoreObject::Text { contents, references });
+        let references = references
+            .iter()
+            .map(|r| store_path(r))
+            .collect::<HostResult<_>>()?;
+        self.lock().insert(
+            store_path(path)?,
+            StoreObject::Text {
+                contents,
+                references,
+            },
+        );
         Ok(())
     }
 
@@ -231,7 +260,10 @@ impl Host for Session {
             };
             add().map_err(|e| HostError::new(format!("cannot copy to the store: {e}")))?;
         }
-        let nar_sha256 = nar_sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let nar_sha256 = nar_sha256
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         self.lock().insert(path, StoreObject::Source { nar_sha256 });
         Ok(())
     }
@@ -248,18 +280,24 @@ impl Host for Session {
         })?;
         let objects = self.objects();
         let Some(StoreObject::Derivation(derivation)) = objects.get(&store_path(drv_path)?) else {
-            return Err(HostError::new(format!("'{drv_path}' was not made by this evaluation")));
+            return Err(HostError::new(format!(
+                "'{drv_path}' was not made by this evaluation"
+            )));
         };
         let mut paths = BTreeMap::new();
         for name in outputs {
-            let output = derivation.outputs.get(name).ok_or_else(|| {
-                HostError::new(format!("'{drv_path}' has no output '{name}'"))
-            })?;
+            let output = derivation
+                .outputs
+                .get(name)
+                .ok_or_else(|| HostError::new(format!("'{drv_path}' has no output '{name}'")))?;
             paths.insert(name.clone(), output.path.clone());
         }
         let wanted: Vec<StorePath> = paths.values().cloned().collect();
         builder.build(&objects, &wanted).map_err(HostError::new)?;
-        Ok(paths.into_iter().map(|(name, path)| (name, path.to_string())).collect())
+        Ok(paths
+            .into_iter()
+            .map(|(name, path)| (name, path.to_string()))
+            .collect())
     }
 
     fn message(&self, message: Message<'_>) {
@@ -292,7 +330,11 @@ impl Host for Session {
             let names = packages.suggest(text(arguments)?)?;
             Ok(Data::List(names.into_iter().map(Data::Text).collect()))
         });
-        let ours = Data::attrs([("version", Data::Int(1)), ("debian", debian), ("suggest", suggest)]);
+        let ours = Data::attrs([
+            ("version", Data::Int(1)),
+            ("debian", debian),
+            ("suggest", suggest),
+        ]);
         vec![("snowglobe".to_owned(), ours)]
     }
 }
@@ -310,7 +352,10 @@ fn store_path(path: &str) -> HostResult<StorePath> {
 fn convert(derivation: &NixDerivation) -> HostResult<Derivation> {
     let text = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec()).map_err(|_| {
-            HostError::new(format!("the derivation '{}' has an attribute that is not UTF-8", derivation.name))
+            HostError::new(format!(
+                "the derivation '{}' has an attribute that is not UTF-8",
+                derivation.name
+            ))
         })
     };
     let mut outputs = BTreeMap::new();
@@ -334,10 +379,18 @@ fn convert(derivation: &NixDerivation) -> HostResult<Derivation> {
         name: derivation.name.clone(),
         outputs,
         input_derivations,
-        input_sources: derivation.input_sources.iter().map(|p| store_path(p)).collect::<HostResult<_>>()?,
+        input_sources: derivation
+            .input_sources
+            .iter()
+            .map(|p| store_path(p))
+            .collect::<HostResult<_>>()?,
         system: derivation.system.clone(),
         builder: text(&derivation.builder)?,
-        args: derivation.args.iter().map(|arg| text(arg)).collect::<HostResult<_>>()?,
+        args: derivation
+            .args
+            .iter()
+            .map(|arg| text(arg))
+            .collect::<HostResult<_>>()?,
         env: derivation
             .env
             .iter()
@@ -362,10 +415,16 @@ fn write_tree(session: &Session, tree: &Tree, to: &Path) -> Result<(), snowglobe
     match tree {
         Tree::File { path, executable } => {
             let path = Path::new(OsStr::from_bytes(path));
-            let contents = session.view.read_file(path).map_err(|e| io::Error::other(e.message))?;
+            let contents = session
+                .view
+                .read_file(path)
+                .map_err(|e| io::Error::other(e.message))?;
             file(contents, *executable)?;
         }
-        Tree::Bytes { contents, executable } => file(contents.clone(), *executable)?,
+        Tree::Bytes {
+            contents,
+            executable,
+        } => file(contents.clone(), *executable)?,
         Tree::Symlink { target } => symlink(OsStr::from_bytes(target), to)?,
         Tree::Directory { entries } => {
             fs_err::create_dir(to)?;

@@ -84,7 +84,7 @@ pub fn plan(session: &Session, request: &PlanRequest) -> Result<Plan, PlanError>
     });
     let (json, _context) = result
         .map_err(|e| PlanError::Start(e.to_string()))?
-        .map_err(|e| PlanError::Evaluation(e))?;
+        .map_err(PlanError::Evaluation)?;
     let mut plan: Plan = serde_json::from_str(&json)?;
     plan.store = session.objects();
     plan.archive = session.snapshot();

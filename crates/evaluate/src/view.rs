@@ -35,7 +35,9 @@ impl View {
     }
 
     fn place<'a>(&self, path: &'a Path) -> Place<'a> {
-        let Some(text) = path.to_str() else { return Place::Host(path.to_owned()) };
+        let Some(text) = path.to_str() else {
+            return Place::Host(path.to_owned());
+        };
         if let Some(relative) = tree::relative(text) {
             return Place::Tree(relative);
         }
@@ -48,7 +50,11 @@ impl View {
                 let object = self.store.object(&object);
                 // A host with Nix has a store of its own; ours comes first.
                 if object.symlink_metadata().is_ok() {
-                    return Place::Host(if below.is_empty() { object } else { object.join(below) });
+                    return Place::Host(if below.is_empty() {
+                        object
+                    } else {
+                        object.join(below)
+                    });
                 }
             }
         }
@@ -63,7 +69,11 @@ impl View {
                 None => Err(error("opening file", path, &io::ErrorKind::NotFound.into())),
             },
             Place::Host(file) => fs::read(file).map_err(|e| error("opening file", path, &e)),
-            Place::Store => Err(error("opening file", path, &io::ErrorKind::IsADirectory.into())),
+            Place::Store => Err(error(
+                "opening file",
+                path,
+                &io::ErrorKind::IsADirectory.into(),
+            )),
         }
     }
 
@@ -75,7 +85,9 @@ impl View {
                     error("opening directory", path, &io::ErrorKind::NotFound.into())
                 })?;
                 let entries = entries.into_iter();
-                Ok(entries.map(|(name, kind)| (name.into(), kind_of_tree(kind))).collect())
+                Ok(entries
+                    .map(|(name, kind)| (name.into(), kind_of_tree(kind)))
+                    .collect())
             }
             Place::Host(folder) => {
                 let list = || -> io::Result<Vec<(Vec<u8>, FileType)>> {
@@ -89,7 +101,11 @@ impl View {
                 };
                 list().map_err(|e| error("opening directory", path, &e))
             }
-            Place::Store => Err(error("opening directory", path, &io::ErrorKind::PermissionDenied.into())),
+            Place::Store => Err(error(
+                "opening directory",
+                path,
+                &io::ErrorKind::PermissionDenied.into(),
+            )),
         }
     }
 
@@ -118,7 +134,11 @@ impl View {
                 Ok(target) => Ok(target.as_os_str().as_bytes().to_owned()),
                 Err(e) => Err(error("reading symbolic link", path, &e)),
             },
-            _ => Err(error("reading symbolic link", path, &io::ErrorKind::InvalidInput.into())),
+            _ => Err(error(
+                "reading symbolic link",
+                path,
+                &io::ErrorKind::InvalidInput.into(),
+            )),
         }
     }
 }
@@ -136,7 +156,9 @@ fn kind_of_host(data: &fs::Metadata) -> FileType {
     } else if data.is_dir() {
         FileType::Directory
     } else if data.is_file() {
-        FileType::Regular { executable: snowglobe_store::is_executable(data.mode()) }
+        FileType::Regular {
+            executable: snowglobe_store::is_executable(data.mode()),
+        }
     } else {
         FileType::Unknown
     }

@@ -16,9 +16,7 @@ pub use node::{
     SnapshotPolicy, UserNetwork,
 };
 pub use store::{Derivation, DerivationOutput, FixedHash, StoreObject, StorePath};
-pub use system::{
-    EtcEntry, EtcKind, FileSystem, Group, Kernel, Password, System, User, Wrapper,
-};
+pub use system::{EtcEntry, EtcKind, FileSystem, Group, Kernel, Password, System, User, Wrapper};
 pub use test::{Plan, Position, Script, Test};
 
 /// Version of the plan's format; changes when a field changes its meaning.

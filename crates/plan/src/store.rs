@@ -33,7 +33,11 @@ impl StorePath {
             && hash.bytes().all(base32)
             && (1..=211).contains(&name.len())
             && name.bytes().all(in_name);
-        if valid { Ok(Self(path.to_owned())) } else { Err(invalid()) }
+        if valid {
+            Ok(Self(path.to_owned()))
+        } else {
+            Err(invalid())
+        }
     }
 
     /// The whole path.

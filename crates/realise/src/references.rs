@@ -31,9 +31,9 @@ pub fn scan<'a>(
     Ok(found)
 }
 
-fn walk<'a>(
+fn walk(
     path: &Path,
-    open: &mut HashMap<[u8; HASH], &'a StorePath>,
+    open: &mut HashMap<[u8; HASH], &StorePath>,
     found: &mut BTreeSet<StorePath>,
 ) -> io::Result<()> {
     if open.is_empty() {

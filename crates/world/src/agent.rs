@@ -24,7 +24,10 @@ pub struct Agent {
 impl Agent {
     /// Wraps the host's end of the conversation.
     pub fn new(client: client::Agent) -> Self {
-        Self { client, stamps: Mutex::default() }
+        Self {
+            client,
+            stamps: Mutex::default(),
+        }
     }
 
     /// The same conversation, whose requests end when the limit is cancelled.
@@ -41,9 +44,9 @@ pub fn fault(error: client::Error) -> Fault {
     match error {
         client::Error::Cancelled => Fault::Cancelled,
         client::Error::Unresponsive(_) => Fault::TimedOut,
-        client::Error::Disconnected | client::Error::Restarted => {
-            Fault::Stopped { why: error.to_string() }
-        }
+        client::Error::Disconnected | client::Error::Restarted => Fault::Stopped {
+            why: error.to_string(),
+        },
         other => Fault::failed(other.to_string()),
     }
 }
@@ -114,7 +117,10 @@ impl driver::Agent for Agent {
         user: Option<&str>,
         limit: &Limit,
     ) -> Result<UnitVerdict, Fault> {
-        let verdict = self.under(limit).wait_for_unit(unit, user, limit.left()).map_err(fault)?;
+        let verdict = self
+            .under(limit)
+            .wait_for_unit(unit, user, limit.left())
+            .map_err(fault)?;
         Ok(match verdict {
             protocol::UnitVerdict::Active => UnitVerdict::Active,
             protocol::UnitVerdict::Failed => UnitVerdict::Failed,
@@ -124,7 +130,9 @@ impl driver::Agent for Agent {
     }
 
     fn wait_file(&self, path: &str, limit: &Limit) -> Result<bool, Fault> {
-        self.under(limit).wait_for_file(path, true, limit.left()).map_err(fault)
+        self.under(limit)
+            .wait_for_file(path, true, limit.left())
+            .map_err(fault)
     }
 
     fn wait_port(
@@ -134,21 +142,41 @@ impl driver::Agent for Agent {
         open: bool,
         limit: &Limit,
     ) -> Result<bool, Fault> {
-        self.under(limit).wait_for_port(address, port, open, limit.left()).map_err(fault)
+        self.under(limit)
+            .wait_for_port(address, port, open, limit.left())
+            .map_err(fault)
     }
 
     fn wait_socket(&self, path: &str, datagram: bool, limit: &Limit) -> Result<bool, Fault> {
-        self.under(limit).wait_for_unix_socket(path, datagram, limit.left()).map_err(fault)
+        self.under(limit)
+            .wait_for_unix_socket(path, datagram, limit.left())
+            .map_err(fault)
     }
 
     fn tty_text(&self, tty: &str, unlike: Option<&str>, limit: &Limit) -> Result<String, Fault> {
         let stamp = unlike.and_then(|text| {
-            let stamps = self.stamps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            stamps.iter().find(|(known, _)| known == text).map(|(_, stamp)| *stamp)
+            let stamps = self
+                .stamps
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            stamps
+                .iter()
+                .find(|(known, _)| known == text)
+                .map(|(_, stamp)| *stamp)
         });
-        let wait = if stamp.is_some() { limit.left() } else { Some(Duration::ZERO) };
-        let (text, stamp) = self.under(limit).tty_text(tty, stamp, wait).map_err(fault)?;
-        let mut stamps = self.stamps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let wait = if stamp.is_some() {
+            limit.left()
+        } else {
+            Some(Duration::ZERO)
+        };
+        let (text, stamp) = self
+            .under(limit)
+            .tty_text(tty, stamp, wait)
+            .map_err(fault)?;
+        let mut stamps = self
+            .stamps
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         // A few terminals are watched at a time; older texts are not asked about again.
         if stamps.len() > 16 {
             stamps.remove(0);
@@ -170,7 +198,9 @@ impl driver::Agent for Agent {
     ) -> Result<(), Fault> {
         let failed = |e: std::io::Error| Fault::failed(e.to_string());
         let folder = tempfile::tempdir().map_err(failed)?;
-        tar::Archive::new(archive).unpack(folder.path()).map_err(failed)?;
+        tar::Archive::new(archive)
+            .unpack(folder.path())
+            .map_err(failed)?;
         let source = folder.path().join("named").join(name);
         fs_err::create_dir(folder.path().join("named")).map_err(failed)?;
         fs_err::rename(folder.path().join("tree"), &source).map_err(failed)?;
@@ -198,9 +228,18 @@ impl driver::Agent for Agent {
         size: PtySize,
         term: &str,
     ) -> Result<Box<dyn driver::Pty>, Fault> {
-        let pty = protocol::Pty { rows: size.rows, columns: size.columns, term: term.to_owned() };
-        let request = self.client.terminal(command.unwrap_or(""), pty).map_err(fault)?;
-        Ok(Box::new(Terminal { request: Mutex::new(request) }))
+        let pty = protocol::Pty {
+            rows: size.rows,
+            columns: size.columns,
+            term: term.to_owned(),
+        };
+        let request = self
+            .client
+            .terminal(command.unwrap_or(""), pty)
+            .map_err(fault)?;
+        Ok(Box::new(Terminal {
+            request: Mutex::new(request),
+        }))
     }
 
     fn facts(&self, limit: &Limit) -> Result<Facts, Fault> {
@@ -212,7 +251,11 @@ impl driver::Agent for Agent {
             listeners: facts
                 .listeners
                 .into_iter()
-                .map(|l| driver::Listener { protocol: l.protocol, address: l.address, port: l.port })
+                .map(|l| driver::Listener {
+                    protocol: l.protocol,
+                    address: l.address,
+                    port: l.port,
+                })
                 .collect(),
             memory_total_kib: facts.memory_total_kib,
             memory_available_kib: facts.memory_available_kib,
@@ -221,7 +264,11 @@ impl driver::Agent for Agent {
             mounts: facts
                 .mounts
                 .into_iter()
-                .map(|m| driver::Mount { path: m.path, size: m.size, available: m.available })
+                .map(|m| driver::Mount {
+                    path: m.path,
+                    size: m.size,
+                    available: m.available,
+                })
                 .collect(),
         })
     }
@@ -234,7 +281,9 @@ struct Terminal {
 
 impl Terminal {
     fn request(&self) -> std::sync::MutexGuard<'_, client::Request> {
-        self.request.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.request
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -270,7 +319,10 @@ impl driver::Pty for Terminal {
     }
 
     fn resize(&self, size: PtySize) -> Result<(), Fault> {
-        let message = ToAgent::Resize { rows: size.rows, columns: size.columns };
+        let message = ToAgent::Resize {
+            rows: size.rows,
+            columns: size.columns,
+        };
         self.request().tell(&message).map_err(fault)
     }
 

@@ -68,18 +68,27 @@ impl machines::Observer for Ears {
 /// Errors of machines in the driver's terms.
 pub fn fault(error: machines::Error) -> Fault {
     match error {
-        machines::Error::Qmp(error) => {
-            Fault::Qmp { class: error.class, description: error.description }
-        }
-        machines::Error::NotRunning(_) => Fault::Stopped { why: error.to_string() },
+        machines::Error::Qmp(error) => Fault::Qmp {
+            class: error.class,
+            description: error.description,
+        },
+        machines::Error::NotRunning(_) => Fault::Stopped {
+            why: error.to_string(),
+        },
         machines::Error::Unsupported(what) => Fault::unsupported(what),
         other => Fault::failed(other.to_string()),
     }
 }
 
 fn ended(end: &machines::Ended) -> driver::Ended {
-    let expected = matches!(end.reason, Reason::PoweredOff | Reason::Rebooted | Reason::Killed);
-    driver::Ended { why: end.to_string(), expected }
+    let expected = matches!(
+        end.reason,
+        Reason::PoweredOff | Reason::Rebooted | Reason::Killed
+    );
+    driver::Ended {
+        why: end.to_string(),
+        expected,
+    }
 }
 
 impl Machine {
@@ -104,9 +113,16 @@ impl Machine {
     fn boot(&self, allow_reboot: bool, why: &str) -> Result<(), Fault> {
         let inner = &self.0;
         let name = inner.machine.name();
-        inner.observer.state(name, MachineState::Starting, Some(why.to_owned()));
-        inner.machine.start(machines::Start { allow_reboot }).map_err(fault)?;
-        inner.observer.state(name, MachineState::Booting, Some(why.to_owned()));
+        inner
+            .observer
+            .state(name, MachineState::Starting, Some(why.to_owned()));
+        inner
+            .machine
+            .start(machines::Start { allow_reboot })
+            .map_err(fault)?;
+        inner
+            .observer
+            .state(name, MachineState::Booting, Some(why.to_owned()));
         self.meet_agent()
     }
 
@@ -139,8 +155,12 @@ impl Machine {
             return;
         }
         inner.ready.store(true, Ordering::SeqCst);
-        inner.observer.state(inner.machine.name(), MachineState::Ready, None);
-        let Ok(mut journal) = inner.client.journal() else { return };
+        inner
+            .observer
+            .state(inner.machine.name(), MachineState::Ready, None);
+        let Ok(mut journal) = inner.client.journal() else {
+            return;
+        };
         while let Ok(Some(entry)) = journal.next(None) {
             if !present() {
                 return;
@@ -174,14 +194,21 @@ impl Machine {
                     inner.observer.state(name, MachineState::Stopped, Some(why));
                     return Ok(false);
                 }
-                inner.observer.state(name, MachineState::Restored, Some("from a snapshot".to_owned()));
+                inner.observer.state(
+                    name,
+                    MachineState::Restored,
+                    Some("from a snapshot".to_owned()),
+                );
                 self.renew()?;
                 Ok(true)
             }
             Warmth::Missing(bake) => {
                 let why = "booting once to be saved".to_owned();
                 inner.observer.state(name, MachineState::Baking, Some(why));
-                inner.machine.start(machines::Start::default()).map_err(fault)?;
+                inner
+                    .machine
+                    .start(machines::Start::default())
+                    .map_err(fault)?;
                 let stream = inner.machine.take_agent();
                 let stream = stream.ok_or_else(|| Fault::failed("the machine ended at once"))?;
                 inner.client.reconnect(stream).map_err(agent_fault)?;
@@ -203,10 +230,14 @@ impl Machine {
     /// The second half of a bake: the snapshot is there now.
     fn start_warm_saved(&self) -> Result<bool, Fault> {
         let inner = &self.0;
-        let Warmth::Saved(snapshot) = inner.warm.take(&inner.machine) else { return Ok(false) };
+        let Warmth::Saved(snapshot) = inner.warm.take(&inner.machine) else {
+            return Ok(false);
+        };
         inner.machine.restore(&snapshot).map_err(fault)?;
         let why = "from the snapshot just made".to_owned();
-        inner.observer.state(inner.machine.name(), MachineState::Restored, Some(why));
+        inner
+            .observer
+            .state(inner.machine.name(), MachineState::Restored, Some(why));
         self.renew()?;
         Ok(true)
     }
@@ -231,7 +262,10 @@ impl driver::Machine for Machine {
 
     fn start(&self, allow_reboot: bool, limit: &Limit) -> Result<(), Fault> {
         let inner = &self.0;
-        let _one = inner.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = inner
+            .starting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if inner.machine.is_running() {
             return Ok(());
         }
@@ -286,7 +320,11 @@ impl driver::Machine for Machine {
 
     fn rebooting(&self) {
         self.0.ready.store(false, Ordering::SeqCst);
-        self.0.observer.state(self.name(), MachineState::Booting, Some("rebooting".to_owned()));
+        self.0.observer.state(
+            self.name(),
+            MachineState::Booting,
+            Some("rebooting".to_owned()),
+        );
     }
 
     fn wait_ended(&self, limit: &Limit) -> Result<driver::Ended, Fault> {
@@ -294,11 +332,18 @@ impl driver::Machine for Machine {
             if !self.0.machine.is_running() {
                 let end = self.0.machine.last_end();
                 return Ok(end.as_ref().map_or(
-                    driver::Ended { why: "it did not run".to_owned(), expected: true },
+                    driver::Ended {
+                        why: "it did not run".to_owned(),
+                        expected: true,
+                    },
                     ended,
                 ));
             }
-            if let Some(end) = self.0.machine.wait_ended(limit.left().unwrap_or(LOOK).min(LOOK)) {
+            if let Some(end) = self
+                .0
+                .machine
+                .wait_ended(limit.left().unwrap_or(LOOK).min(LOOK))
+            {
                 return Ok(ended(&end));
             }
             if limit.cancel.is_cancelled() {
@@ -338,7 +383,11 @@ impl driver::Machine for Machine {
 
     fn forward_port(&self, host: u16, guest: u16) -> Result<(), Fault> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.0.machine.forward_port(loopback, host, guest).map(drop).map_err(fault)
+        self.0
+            .machine
+            .forward_port(loopback, host, guest)
+            .map(drop)
+            .map_err(fault)
     }
 
     fn screen(&self, format: Picture) -> Result<Vec<u8>, Fault> {

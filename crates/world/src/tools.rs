@@ -21,7 +21,11 @@ impl SandboxTools {
     /// `layers` are the directories of the tools, lowest first; `identity` changes when their
     /// content does.
     pub fn new(layers: Vec<PathBuf>, store: Store, identity: String) -> Self {
-        Self { layers, store, identity }
+        Self {
+            layers,
+            store,
+            identity,
+        }
     }
 
     /// Where something that a job wants to see lies on the host.
@@ -38,7 +42,11 @@ impl Tools for SandboxTools {
     fn start(&self, job: Job) -> io::Result<Box<dyn Process>> {
         let mut sandbox = Sandbox::new(self.layers.iter().cloned());
         for (path, writable) in &job.visible {
-            let access = if *writable { Access::ReadWrite } else { Access::ReadOnly };
+            let access = if *writable {
+                Access::ReadWrite
+            } else {
+                Access::ReadOnly
+            };
             sandbox.bind(self.source(path), path, access);
         }
         let program = match job.program.as_str() {
@@ -46,7 +54,11 @@ impl Tools for SandboxTools {
             name => format!("/usr/bin/{name}"),
         };
         let mut command = sandbox.command(&program);
-        command.args(&job.args).envs(job.env).env("PATH", "/usr/bin:/bin").current_dir(&job.cwd);
+        command
+            .args(&job.args)
+            .envs(job.env)
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(&job.cwd);
         if let Some(descriptor) = job.inherit {
             command.inherit(descriptor);
         }
@@ -55,10 +67,16 @@ impl Tools for SandboxTools {
                 command.stdout(Stdio::piped()).stderr(Stdio::piped());
             }
             Standard::PipesWithInput => {
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                command
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped());
             }
             Standard::Terminal => {
-                command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+                command
+                    .stdin(Stdio::inherit())
+                    .stdout(Stdio::inherit())
+                    .stderr(Stdio::inherit());
                 command.terminal(Terminal::Shared);
             }
         }

@@ -17,7 +17,9 @@ impl Vlan {
     /// A network with a port for each machine, which needs not run yet.
     pub fn new(number: u16, machines: &[&str]) -> std::io::Result<Self> {
         let switch = snowglobe_switch::Vlan::new(number.into())?;
-        let ports = machines.iter().map(|name| ((*name).to_owned(), switch.add_port(*name)));
+        let ports = machines
+            .iter()
+            .map(|name| ((*name).to_owned(), switch.add_port(*name)));
         let ports = ports.collect();
         Ok(Self { switch, ports })
     }
@@ -36,13 +38,18 @@ impl Vlan {
         let Some(name) = machine else { return Ok(None) };
         // Scripts know machines by their Python names.
         let python = |node: &str| driver_name(node) == name;
-        let found = self.ports.iter().find(|(node, _)| *node == name || python(node));
+        let found = self
+            .ports
+            .iter()
+            .find(|(node, _)| *node == name || python(node));
         match found {
             Some((_, port)) => Ok(Some(*port)),
             None => {
                 let known: Vec<&str> = self.ports.keys().map(String::as_str).collect();
                 let known = known.join(", ");
-                Err(Fault::failed(format!("no machine '{name}' is on this network; there are {known}")))
+                Err(Fault::failed(format!(
+                    "no machine '{name}' is on this network; there are {known}"
+                )))
             }
         }
     }
@@ -51,7 +58,10 @@ impl Vlan {
 /// The Python name of a node.
 fn driver_name(node: &str) -> String {
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut name: String = node.chars().map(|c| if letter(c) { c } else { '_' }).collect();
+    let mut name: String = node
+        .chars()
+        .map(|c| if letter(c) { c } else { '_' })
+        .collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         name.replace_range(..1, "_");
     }
@@ -72,7 +82,10 @@ impl driver::Vlan for Vlan {
     }
 
     fn capture(&self, out: Box<dyn Write + Send>) -> Result<Box<dyn driver::Capture>, Fault> {
-        let capture = self.switch.capture(out).map_err(|e| Fault::failed(e.to_string()))?;
+        let capture = self
+            .switch
+            .capture(out)
+            .map_err(|e| Fault::failed(e.to_string()))?;
         Ok(Box::new(Capture { _capture: capture }))
     }
 }

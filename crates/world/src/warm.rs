@@ -97,7 +97,10 @@ impl Warm {
         if let Some(why) = &self.refused {
             return Some(format!("boots cold: {why}"));
         }
-        self.policy.live.load(Ordering::SeqCst).then(|| self.why_live())
+        self.policy
+            .live
+            .load(Ordering::SeqCst)
+            .then(|| self.why_live())
     }
 
     /// Why it boots although it might have been restored.
@@ -107,8 +110,12 @@ impl Warm {
 
     /// What there is for a machine.
     pub fn take(&self, machine: &Machine) -> Warmth {
-        let Some(snapshots) = &self.policy.snapshots else { return Warmth::Cold };
-        let Ok(key) = machine.snapshot_key() else { return Warmth::Cold };
+        let Some(snapshots) = &self.policy.snapshots else {
+            return Warmth::Cold;
+        };
+        let Ok(key) = machine.snapshot_key() else {
+            return Warmth::Cold;
+        };
         let spoke = self.policy.directory.join(format!("{key}.spoke"));
         if spoke.exists() {
             self.policy.live.store(true, Ordering::SeqCst);
@@ -146,8 +153,13 @@ impl Bake {
         let hook = cancel.clone();
         limit.cancel.on_cancel(move || hook.cancel());
         let agent = agent.with_cancel(cancel);
-        agent.wait_for_ready(IDLE, READY_LIMIT).map_err(|e| format!("it did not come up: {e}"))?;
-        let spoke = machine.cards().iter().find_map(|(vlan, port)| vlan.spoke(*port));
+        agent
+            .wait_for_ready(IDLE, READY_LIMIT)
+            .map_err(|e| format!("it did not come up: {e}"))?;
+        let spoke = machine
+            .cards()
+            .iter()
+            .find_map(|(vlan, port)| vlan.spoke(*port));
         if let Some(what) = spoke {
             self.live.store(true, Ordering::SeqCst);
             let why = format!("it cannot be saved: while booting it sent {what}");
@@ -160,7 +172,9 @@ impl Bake {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(|e| e.to_string())?;
         }
-        machine.save(&self.path, After::End).map_err(|e| format!("it cannot be saved: {e}"))?;
+        machine
+            .save(&self.path, After::End)
+            .map_err(|e| format!("it cannot be saved: {e}"))?;
         if machine.wait_ended(Duration::from_secs(10)).is_none() {
             return Err("it did not end after it was saved".to_owned());
         }

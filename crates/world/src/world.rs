@@ -67,11 +67,19 @@ impl World {
     pub fn new(mut parts: Parts<'_>) -> Result<Self, WorldError> {
         let mut vlans = BTreeMap::new();
         for &number in &parts.test.vlans {
-            let on = |node: &&snowglobe_plan::Node| node.interfaces.iter().any(|i| i.vlan == number);
-            let names: Vec<&str> =
-                parts.test.nodes.iter().filter(on).map(|node| node.name.as_str()).collect();
-            let vlan = Vlan::new(number, &names)
-                .map_err(|source| WorldError::Vlan { vlan: number, source })?;
+            let on =
+                |node: &&snowglobe_plan::Node| node.interfaces.iter().any(|i| i.vlan == number);
+            let names: Vec<&str> = parts
+                .test
+                .nodes
+                .iter()
+                .filter(on)
+                .map(|node| node.name.as_str())
+                .collect();
+            let vlan = Vlan::new(number, &names).map_err(|source| WorldError::Vlan {
+                vlan: number,
+                source,
+            })?;
             vlans.insert(number, Arc::new(vlan));
         }
         let mut machines = Vec::new();
@@ -96,7 +104,11 @@ impl World {
                 source: Box::new(source),
             })?;
             let warm = Warm::new(parts.policy.clone(), refused);
-            machines.push(Arc::new(Machine::new(machine, parts.observer.clone(), warm)));
+            machines.push(Arc::new(Machine::new(
+                machine,
+                parts.observer.clone(),
+                warm,
+            )));
         }
         Ok(Self { machines, vlans })
     }
@@ -104,7 +116,10 @@ impl World {
 
 impl driver::World for World {
     fn machines(&self) -> Vec<Arc<dyn driver::Machine>> {
-        self.machines.iter().map(|m| m.clone() as Arc<dyn driver::Machine>).collect()
+        self.machines
+            .iter()
+            .map(|m| m.clone() as Arc<dyn driver::Machine>)
+            .collect()
     }
 
     fn start_all(&self, limit: &Limit) -> Vec<(String, Fault)> {
@@ -112,18 +127,24 @@ impl driver::World for World {
             let starts: Vec<_> = self
                 .machines
                 .iter()
-                .map(|machine| scope.spawn(move || (machine.name().to_owned(), machine.start(false, limit))))
+                .map(|machine| {
+                    scope.spawn(move || (machine.name().to_owned(), machine.start(false, limit)))
+                })
                 .collect();
             let results = starts.into_iter().map(|start| match start.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            results.filter_map(|(name, result)| result.err().map(|fault| (name, fault))).collect()
+            results
+                .filter_map(|(name, result)| result.err().map(|fault| (name, fault)))
+                .collect()
         })
     }
 
     fn vlan(&self, number: u16) -> Option<Arc<dyn driver::Vlan>> {
-        self.vlans.get(&number).map(|vlan| vlan.clone() as Arc<dyn driver::Vlan>)
+        self.vlans
+            .get(&number)
+            .map(|vlan| vlan.clone() as Arc<dyn driver::Vlan>)
     }
 
     fn release(&self) {

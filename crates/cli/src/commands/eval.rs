@@ -17,7 +17,10 @@ pub fn run(command: &Eval) -> Result {
     let workshop = Workshop::open(false, Arc::new(Silent))?;
     let selection = &command.selection;
     if command.plan {
-        let file = command.file.as_ref().ok_or_else(|| CliError::unusable("--plan needs a file"))?;
+        let file = command
+            .file
+            .as_ref()
+            .ok_or_else(|| CliError::unusable("--plan needs a file"))?;
         let plan = workshop.plan(file, selection, Box::new(say))?;
         let json = serde_json::to_string_pretty(&plan).map_err(CliError::unusable)?;
         return print(&json);
@@ -43,8 +46,17 @@ pub fn run(command: &Eval) -> Result {
         ..Options::default()
     };
     let given = arguments(selection)?;
-    let paths = if selection.attr.is_empty() { vec![String::new()] } else { selection.attr.clone() };
-    let file = command.file.as_deref().filter(|_| text.is_none()).map(absolute_file).transpose()?;
+    let paths = if selection.attr.is_empty() {
+        vec![String::new()]
+    } else {
+        selection.attr.clone()
+    };
+    let file = command
+        .file
+        .as_deref()
+        .filter(|_| text.is_none())
+        .map(absolute_file)
+        .transpose()?;
     let printed = evaluate(&session, options, |nix| {
         let one = |path: &str| -> std::result::Result<Vec<u8>, snowglobe_nix::Fault> {
             let value = match (&text, &file) {
@@ -64,7 +76,10 @@ pub fn run(command: &Eval) -> Result {
                 nix.print(value, command.strict)
             }
         };
-        paths.iter().map(|path| one(path).map_err(|fault| nix.report(fault))).collect::<Vec<_>>()
+        paths
+            .iter()
+            .map(|path| one(path).map_err(|fault| nix.report(fault)))
+            .collect::<Vec<_>>()
     })?;
     for result in printed {
         let mut bytes = result.map_err(|error| evaluation_error(&error))?;

@@ -12,10 +12,11 @@ pub fn run(arguments: &Parse) -> Result {
     let host = snowglobe_nix::LocalHost::from_env();
     let mut kind = Kind::Passed;
     for file in &arguments.files {
-        let text = fs::read(file).map_err(|e| CliError::unusable(e))?;
+        let text = fs::read(file).map_err(CliError::unusable)?;
         let name = std::path::absolute(file)?.display().to_string();
         let checked = evaluate(&host, Options::default(), |nix| {
-            nix.check(&text, Origin::File(name.clone())).map_err(|fault| nix.report(fault))
+            nix.check(&text, Origin::File(name.clone()))
+                .map_err(|fault| nix.report(fault))
         })?;
         if let Err(error) = checked {
             evaluation_error(&error).print();

@@ -73,10 +73,17 @@ pub fn run(command: &Run) -> Result {
 
 /// One line for each test, after several.
 fn summary(done: &[(String, Kind)]) {
-    let passed = done.iter().filter(|(_, kind)| *kind == Kind::Passed).count();
+    let passed = done
+        .iter()
+        .filter(|(_, kind)| *kind == Kind::Passed)
+        .count();
     anstream::eprintln!();
     for (name, kind) in done {
-        let word = if *kind == Kind::Passed { "pass" } else { "FAIL" };
+        let word = if *kind == Kind::Passed {
+            "pass"
+        } else {
+            "FAIL"
+        };
         anstream::eprintln!("{word}  {name}");
     }
     anstream::eprintln!("{passed} of {} passed", done.len());
@@ -99,7 +106,13 @@ impl Session {
         let cancel = Cancel::new();
         let hook = cancel.clone();
         let interrupt = Interrupt::listen(move || hook.cancel())?;
-        Ok(Self { workshop, reporter, interrupt, cancel, machines: machines.clone() })
+        Ok(Self {
+            workshop,
+            reporter,
+            interrupt,
+            cancel,
+            machines: machines.clone(),
+        })
     }
 }
 
@@ -116,7 +129,12 @@ struct CheckFailed(Arc<AtomicBool>);
 
 impl View for CheckFailed {
     fn event(&mut self, event: &Event) {
-        if let EventKind::PhaseFinished { phase: Phase::Check, ok: false, .. } = event.kind {
+        if let EventKind::PhaseFinished {
+            phase: Phase::Check,
+            ok: false,
+            ..
+        } = event.kind
+        {
             self.0.store(true, Ordering::SeqCst);
         }
     }
@@ -124,7 +142,9 @@ impl View for CheckFailed {
 
 impl Stream {
     fn begin(session: &Session, command: &Run, file: &Path) -> Result<Self> {
-        let title = file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let title = file
+            .file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         let directory = run_directory(&session.workshop.places.runs(), &title)?;
         let sink = Sink::new();
         let queue = sink.subscribe();
@@ -144,7 +164,10 @@ impl Stream {
                 views.push(Box::new(Terminal::new(std::io::stderr(), options)));
             }
             LogFormat::Classic => {
-                views.push(Box::new(Classic::new(std::io::stderr(), Paint::for_stderr())));
+                views.push(Box::new(Classic::new(
+                    std::io::stderr(),
+                    Paint::for_stderr(),
+                )));
             }
             LogFormat::Json => views.push(Box::new(JsonLines::new(std::io::stdout()))),
         }
@@ -153,9 +176,15 @@ impl Stream {
             .name("views".to_owned())
             .spawn(move || follow(&queue, &mut views))?;
         let shown = std::path::absolute(file)?.display().to_string();
-        sink.scope().emit(snowglobe_driver::started(&title, Some(shown)));
+        sink.scope()
+            .emit(snowglobe_driver::started(&title, Some(shown)));
         session.reporter.attach(Some(sink.scope()));
-        Ok(Self { sink, directory, reader, unusable })
+        Ok(Self {
+            sink,
+            directory,
+            reader,
+            unusable,
+        })
     }
 
     /// Ends the stream and waits for its readers. `keep` says whether the folder is worth keeping.
@@ -183,9 +212,14 @@ impl Stream {
             drop(snapshot);
             let notes = scope.clone();
             let say = Box::new(move |note| tell(&notes, note));
-            let made = phase(&scope, Phase::Evaluate, || workshop.plan(file, &command.selection, say))?;
+            let made = phase(&scope, Phase::Evaluate, || {
+                workshop.plan(file, &command.selection, say)
+            })?;
             if made.tests.is_empty() {
-                return Err(CliError::unusable(format!("{} holds no test", file.display())));
+                return Err(CliError::unusable(format!(
+                    "{} holds no test",
+                    file.display()
+                )));
             }
             *plan = Some(made);
         }
@@ -199,7 +233,10 @@ impl Stream {
         let scope = self.sink.scope();
         let workshop = &session.workshop;
         for warning in &test.warnings {
-            scope.emit(EventKind::Warning { message: warning.clone(), hints: Vec::new() });
+            scope.emit(EventKind::Warning {
+                message: warning.clone(),
+                hints: Vec::new(),
+            });
         }
         let factory = Factory::new(workshop, session.reporter.clone())?;
         let tools = factory.tools(test.enable_ocr)?;
@@ -215,8 +252,15 @@ impl Stream {
         session.interrupt.check()?;
 
         let machine_tools = snowglobe_machines::Tools::from_environment(tools.layers().to_vec());
-        let kernel = factory.images().kernel().map_err(crate::prepare::image_error)?;
-        let input = ProbeInput { tools: &machine_tools, kernel: &kernel, cache: &workshop.places.cache };
+        let kernel = factory
+            .images()
+            .kernel()
+            .map_err(crate::prepare::image_error)?;
+        let input = ProbeInput {
+            tools: &machine_tools,
+            kernel: &kernel,
+            cache: &workshop.places.cache,
+        };
         let request = match session.machines.accel {
             _ if test.force_accel => Request::Kvm,
             Accel::Auto => Request::Auto,
@@ -232,7 +276,8 @@ impl Stream {
             },
             why: choice.reason.clone(),
         });
-        let host = Host::new(machine_tools, choice).map_err(|e| CliError::environment(chain(&e)))?;
+        let host =
+            Host::new(machine_tools, choice).map_err(|e| CliError::environment(chain(&e)))?;
         let host = Arc::new(host);
 
         let out_dir = match &command.output {
@@ -259,7 +304,11 @@ impl Stream {
             time_scale: if emulated { TCG_SCALE } else { 1.0 },
             keep_state: false,
             python_path: Vec::new(),
-            visible: prepared.visible.iter().map(|path| (path.clone(), false)).collect(),
+            visible: prepared
+                .visible
+                .iter()
+                .map(|path| (path.clone(), false))
+                .collect(),
             skip_checks: false,
         };
         let outcome = snowglobe_driver::run(config, |observer| {
@@ -295,7 +344,14 @@ fn judge(outcome: Outcome, unchecked: bool) -> Kind {
 fn phase<T>(scope: &Scope, phase: Phase, body: impl FnOnce() -> Result<T>) -> Result<T> {
     let span = scope.open(EventKind::PhaseStarted { phase });
     let result = body();
-    scope.on(span, EventKind::PhaseFinished { phase, ok: result.is_ok(), note: None });
+    scope.on(
+        span,
+        EventKind::PhaseFinished {
+            phase,
+            ok: result.is_ok(),
+            note: None,
+        },
+    );
     result
 }
 
@@ -308,18 +364,33 @@ fn tell(scope: &Scope, note: Note) {
             format!("'{asked}' stands for the package set built into snowglobe")
         }
     };
-    scope.emit(EventKind::Warning { message, hints: Vec::new() });
+    scope.emit(EventKind::Warning {
+        message,
+        hints: Vec::new(),
+    });
 }
 
 /// A new folder for a run, named so that a list of them is in their order.
 fn run_directory(runs: &Path, title: &str) -> Result<PathBuf> {
     fs::create_dir_all(runs)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     let stamp = stamp(now);
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '-'
+        }
+    };
     let title: String = title.chars().map(plain).collect();
     for attempt in 0..1000 {
-        let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let suffix = if attempt == 0 {
+            String::new()
+        } else {
+            format!("-{attempt}")
+        };
         let path = runs.join(format!("{stamp}-{title}{suffix}"));
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
@@ -327,7 +398,10 @@ fn run_directory(runs: &Path, title: &str) -> Result<PathBuf> {
             Err(e) => return Err(e.into()),
         }
     }
-    Err(CliError::environment(format!("no free name for a run in {}", runs.display())))
+    Err(CliError::environment(format!(
+        "no free name for a run in {}",
+        runs.display()
+    )))
 }
 
 /// Seconds since 1970 as `YYYYMMDD-HHMMSS` in universal time (days to civil date after Howard
@@ -342,7 +416,11 @@ fn stamp(seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!(
         "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
