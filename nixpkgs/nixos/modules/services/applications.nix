@@ -11,15 +11,19 @@
     ./databases/redis.nix
     ./logging/rsyslogd.nix
     ./mail/postfix.nix
+    ./misc/small.nix
     ./monitoring/prometheus
     ./monitoring/prometheus/exporters.nix
     ./monitoring/prometheus/pushgateway.nix
     ./network-filesystems/clients.nix
+    ./network-filesystems/nfsd.nix
     ./networking/bind.nix
+    ./networking/bird.nix
     ./networking/dnsdist.nix
     ./networking/dnsmasq.nix
     ./networking/git-daemon.nix
     ./networking/haproxy.nix
+    ./networking/keepalived.nix
     ./networking/knot.nix
     ./networking/mosquitto.nix
     ./networking/nsd.nix
@@ -29,6 +33,7 @@
     ./networking/vsftpd.nix
     ./system/atd.nix
     ./web-servers/apache-httpd
+    ./web-servers/caddy
     ./web-servers/nginx
     ./web-servers/phpfpm
   ];

@@ -183,7 +183,7 @@ in
         || known ? ${templateOf name}
         || (templateOf name != name && units ? ${templateOf name}));
       link = path: target: { inherit path target; type = "link"; };
-      dependencies = name: suffix: map (other: link "${other}.${suffix}/${name}" "../${name}");
+      dependencies = name: suffix: others: map (other: link "${other}.${suffix}/${name}" "../${name}") (lib.unique others);
       entries =
         name: unit:
         if !unit.enable then
@@ -194,7 +194,7 @@ in
             type = "text";
             text = unit.text;
           }
-          ++ map (alias: link alias name) (unit.aliases or [ ])
+          ++ map (alias: link alias name) (lib.unique (unit.aliases or [ ]))
           ++ dependencies name "wants" (unit.wantedBy or [ ])
           ++ dependencies name "requires" (unit.requiredBy or [ ])
           ++ dependencies name "upholds" (unit.upheldBy or [ ]);
