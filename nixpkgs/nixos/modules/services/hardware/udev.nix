@@ -77,7 +77,8 @@ in
         wantedBy = [ "multi-user.target" ];
         after = [ "multi-user.target" ];
         serviceConfig = {
-          Type = "oneshot";
+          # The boot is over without it.
+          Type = "exec";
           RemainAfterExit = true;
           ExecStart = "-${trigger later}";
         };
