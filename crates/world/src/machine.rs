@@ -41,6 +41,8 @@ struct Inner {
     boot: AtomicU64,
     /// Only one thread starts it at a time.
     starting: Mutex<()>,
+    /// The boot that is being left, by the kernel's boot id: what still answers is not asked.
+    leaving: Mutex<Option<String>>,
 }
 
 /// What a machine tells is passed on to the driver's observer.
@@ -106,6 +108,7 @@ impl Machine {
             started: AtomicBool::new(false),
             boot: AtomicU64::new(0),
             starting: Mutex::new(()),
+            leaving: Mutex::default(),
         }))
     }
 
@@ -138,6 +141,13 @@ impl Machine {
                 .map_or("its agent is in use".to_owned(), |end| end.to_string()),
         })?;
         inner.client.reconnect(stream).map_err(agent_fault)?;
+        *inner.leaving.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.follow(boot)
+    }
+
+    /// Watches a boot on a thread of its own.
+    fn follow(&self, boot: u64) -> Result<(), Fault> {
+        let inner = &self.0;
         let machine = self.clone();
         let watch = move || machine.watch(boot);
         std::thread::Builder::new()
@@ -176,6 +186,47 @@ impl Machine {
                     message: entry.message,
                 },
             );
+        }
+    }
+
+    /// After a reboot was asked for: waits until the agent of the next boot answers.
+    fn wait_for_next_boot(&self, limit: &Limit) -> Result<(), Fault> {
+        let inner = &self.0;
+        let mut leaving = inner.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(old) = leaving.clone() else {
+            return Ok(());
+        };
+        loop {
+            match inner.client.hello(Some(LOOK)) {
+                Ok(hello) if hello.boot_id != old => break,
+                // The old boot answers until it is down.
+                Ok(_) => std::thread::sleep(LOOK),
+                Err(client::Error::Unresponsive(_) | client::Error::Restarted) => {}
+                Err(client::Error::Disconnected) => std::thread::sleep(LOOK),
+                Err(other) => return Err(agent_fault(other)),
+            }
+            self.check(limit)?;
+        }
+        *leaving = None;
+        drop(leaving);
+        let boot = inner.boot.fetch_add(1, Ordering::SeqCst) + 1;
+        self.follow(boot)
+    }
+
+    /// An error if the machine has ended or the limit is over.
+    fn check(&self, limit: &Limit) -> Result<(), Fault> {
+        if !self.0.machine.is_running() {
+            let end = self.0.machine.last_end();
+            let why = end.map_or("it was not started".to_owned(), |end| end.to_string());
+            return Err(Fault::Stopped { why });
+        }
+        if limit.cancel.is_cancelled() {
+            return Err(Fault::Cancelled);
+        }
+        if limit.over() {
+            Err(Fault::TimedOut)
+        } else {
+            Ok(())
         }
     }
 
@@ -283,19 +334,10 @@ impl driver::Machine for Machine {
     }
 
     fn agent(&self, limit: &Limit) -> Result<Arc<dyn driver::Agent>, Fault> {
+        self.wait_for_next_boot(limit)?;
         if !self.0.ready.load(Ordering::SeqCst) {
             loop {
-                if !self.0.machine.is_running() {
-                    let end = self.0.machine.last_end();
-                    let why = end.map_or("it was not started".to_owned(), |end| end.to_string());
-                    return Err(Fault::Stopped { why });
-                }
-                if limit.cancel.is_cancelled() {
-                    return Err(Fault::Cancelled);
-                }
-                if limit.over() {
-                    return Err(Fault::TimedOut);
-                }
+                self.check(limit)?;
                 let turn = limit.left().unwrap_or(LOOK).min(LOOK * 5);
                 match self.0.client.wait_for_login(Some(turn)) {
                     Ok(true) => break,
@@ -314,11 +356,20 @@ impl driver::Machine for Machine {
         ready.then(|| self.0.agent.clone() as Arc<dyn driver::Agent>)
     }
 
-    fn early_agent(&self, _limit: &Limit) -> Result<Arc<dyn driver::Agent>, Fault> {
+    fn early_agent(&self, limit: &Limit) -> Result<Arc<dyn driver::Agent>, Fault> {
+        self.wait_for_next_boot(limit)?;
         Ok(self.0.agent.clone())
     }
 
     fn rebooting(&self) {
+        if let Ok(hello) = self.0.client.hello(Some(LOOK * 50)) {
+            let mut leaving = self
+                .0
+                .leaving
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *leaving = Some(hello.boot_id);
+        }
         self.0.ready.store(false, Ordering::SeqCst);
         self.0.observer.state(
             self.name(),
