@@ -44,6 +44,7 @@ in
   wantedBy = { expr = (folder (plain { wantedBy = [ "multi-user.target" ]; }))."multi-user.target.wants/x.service"; expected = "../x.service"; };
   requiredBy = { expr = (folder (plain { requiredBy = [ "a.service" ]; }))."a.service.requires/x.service"; expected = "../x.service"; };
   alias = { expr = (folder (plain { aliases = [ "z.service" ]; }))."z.service"; expected = "x.service"; };
+  aliasOfAddition = { expr = (folder { services.resolved.enable = true; })."dbus-org.freedesktop.resolve1.service"; expected = "/usr/lib/systemd/system/systemd-resolved.service"; };
   disabled = { expr = (folder (plain { enable = false; }))."x.service"; expected = "/dev/null"; };
   masked = { expr = (folder { })."systemd-firstboot.service"; expected = "/dev/null"; };
   unmasked = { expr = (folder { systemd.additionalUpstreamSystemUnits = [ "systemd-random-seed.service" ]; }) ? "systemd-random-seed.service"; expected = false; };

@@ -171,7 +171,7 @@ in
   # Entries of `builtin:tree` for a folder of units. `known`: names of units that the base system
   # brings, to which a definition is an addition.
   unitEntries =
-    { units, known, masked, links ? { } }:
+    { units, known, masked, links ? { }, scope ? "system" }:
     let
       templateOf = name: let parts = builtins.match "([^@]+@)[^@]+(\\.[a-z]+)" name; in if parts == null then name else lib.concatStrings parts;
       isAddition =

@@ -1,7 +1,8 @@
 # A boot that is short under emulation, where every program that runs costs a tenth of a second and
 # every sandbox of a service two.
 #
-# * systemd's own daemons run without their sandboxes: system call filters and BPF programs are
+# * systemd's own daemons run without their sandboxes and without watchdogs, which would end them on a
+#   host that is busy: system call filters and BPF programs are
 #   compiled anew at each start. Services of the configuration keep theirs.
 # * Work that nothing waits for happens after the machine is up: device events, moving the journal
 #   to the disk.
@@ -36,6 +37,7 @@ let
     RestrictSUIDSGID=no
     SystemCallArchitectures=
     SystemCallFilter=
+    WatchdogSec=0
   '';
 
   daemons = [ "systemd-journald" "systemd-logind" "systemd-udevd" "systemd-hostnamed" "systemd-timedated" "systemd-localed" "systemd-networkd" "systemd-resolved" ];
@@ -81,7 +83,6 @@ in
             RemainAfterExit=yes
             ExecStart=/usr/bin/journalctl --flush
             ExecStop=/usr/bin/journalctl --smart-relinquish-var
-            TimeoutSec=90s
           '';
         };
       }
@@ -118,6 +119,7 @@ in
       "tmpfiles.d/static-nodes-permissions.conf"
       "tmpfiles.d/systemd-nologin.conf"
       "tmpfiles.d/systemd-pstore.conf"
+      "tmpfiles.d/uuidd-tmpfiles.conf"
     ] (_: { source = "/dev/null"; mode = "direct-symlink"; });
   };
 }

@@ -92,6 +92,7 @@ in
         entries = builtins.toJSON (
           map (entry: if entry.type == "text" then entry // { executable = false; } else entry) (
             units.unitEntries {
+              scope = "user";
               units = rendered;
               known = lib.genAttrs (upstream.user ++ desktop) (_: true);
               masked = [ "systemd-tmpfiles-clean.timer" ];
