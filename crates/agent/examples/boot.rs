@@ -75,6 +75,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ]);
     };
     add("root", disk, "");
+    if let Ok(extra) = std::env::var("EXTRA") {
+        add("extra", &extra, "");
+    }
     for (at, layer) in layers.iter().enumerate() {
         add(&format!("layer{at}"), layer, ",readonly=on");
     }

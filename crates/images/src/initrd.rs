@@ -27,8 +27,6 @@ const MODULES: &[&str] = &[
     "virtio_net",
     "virtio_rng",
     "autofs4",
-    "9p",
-    "9pnet_virtio",
     "virtio_balloon",
     "qemu_fw_cfg",
     "nf_tables",

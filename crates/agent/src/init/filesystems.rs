@@ -64,6 +64,7 @@ fn try_mount(file_system: &BootFileSystem, options: &Options) -> Result {
                 .arg(&device),
         )?;
     }
+    know(fs_type)?;
     let plain = mount_plainly(
         &device,
         mount_point,
@@ -85,6 +86,23 @@ fn try_mount(file_system: &BootFileSystem, options: &Options) -> Result {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         _ => Err(mounting()(error)),
+    }
+}
+
+/// Loads the module of a file system that the kernel does not know yet.
+fn know(fs_type: &str) -> Result {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if known
+        .lines()
+        .any(|line| line.split_whitespace().last() == Some(fs_type))
+    {
+        return Ok(());
+    }
+    match fs_type {
+        "9p" => super::modules::load(&["9pnet_virtio".to_owned(), "9p".to_owned()]),
+        // What these mean is found out by `mount`.
+        "auto" | "none" => Ok(()),
+        _ => super::modules::load(&[fs_type.to_owned()]),
     }
 }
 
