@@ -1,6 +1,7 @@
 //! From text to [`crate::ir`].
 
 mod bindings;
+mod lexer;
 mod lower;
 mod parser;
 pub mod raw;

@@ -58,7 +58,7 @@ pub enum Element<'t> {
 /// Parses a text that has no carriage returns.
 ///
 /// `rnix` says what is wrong with a text; its trees, with every blank in them, are expensive.
-/// So a text is first read by a small parser of our own, on `rnix`'s tokens, which gives up at the
+/// So a text is first read by a small parser of our own, which gives up at the
 /// first thing that it does not expect.
 pub fn parse<'t>(text: &'t str, arena: &'t Bump) -> Tree<'t> {
     if let Some(root) = super::parser::parse(text, arena) {
@@ -77,23 +77,6 @@ pub fn parse<'t>(text: &'t str, arena: &'t Bump) -> Tree<'t> {
     errors.dedup_by_key(|error| error.0);
     let root = copy(parsed.syntax().green(), 0, text, arena);
     Tree { root, errors }
-}
-
-/// The tokens of a text, without white space and comments.
-pub fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut all = Vec::with_capacity(text.len() / 4);
-    let mut start = 0;
-    for (kind, token) in rnix::tokenize(text) {
-        if !matches!(kind, Kind::TOKEN_WHITESPACE | Kind::TOKEN_COMMENT) {
-            all.push(Token {
-                kind,
-                text: token,
-                start,
-            });
-        }
-        start += token.len() as u32;
-    }
-    all
 }
 
 /// A text whose comments end at carriage returns, too, as the language has it but `rnix` has not.
