@@ -194,7 +194,10 @@ in
             type = "text";
             text = unit.text;
           }
-          ++ map (alias: link alias name) (lib.unique (unit.aliases or [ ]))
+          # A name must lead to a file, which for an addition is the package's.
+          ++ map (alias: link alias (if isAddition name unit then "/usr/lib/systemd/${scope}/${name}" else name)) (
+            lib.unique (unit.aliases or [ ])
+          )
           ++ dependencies name "wants" (unit.wantedBy or [ ])
           ++ dependencies name "requires" (unit.requiredBy or [ ])
           ++ dependencies name "upholds" (unit.upheldBy or [ ]);

@@ -1,9 +1,9 @@
 # A boot that is short under emulation, where every program that runs costs a tenth of a second and
 # every sandbox of a service two.
 #
-# * systemd's own daemons run without their sandboxes and without watchdogs, which would end them on a
-#   host that is busy: system call filters and BPF programs are
-#   compiled anew at each start. Services of the configuration keep theirs.
+# * systemd's own daemons run without their sandboxes, whose filters are compiled anew at each start,
+#   and without watchdogs, which would end them on a busy host. Services of the configuration keep
+#   theirs.
 # * Work that nothing waits for happens after the machine is up: device events, moving the journal
 #   to the disk.
 # * Work of one kind happens in one program.
