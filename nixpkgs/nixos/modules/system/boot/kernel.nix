@@ -207,6 +207,9 @@ in
 
     system.activationScripts.postBoot = lib.mkIf (cfg.postBootCommands != "") { text = cfg.postBootCommands; };
 
+    # The root file system is ext4.
+    boot.supportedFilesystems.ext4 = lib.mkDefault true;
+
     environment.systemPackages =
       let
         tools = {
