@@ -7,7 +7,7 @@ let
   core = with pkgs; [
     acl attr bashInteractive bzip2 coreutils-full cpio curl diffutils findutils gawk getent getconf gnugrep gnupatch
     gnused gnutar gzip xz less libcap ncurses netcat mkpasswd procps su time util-linux which zstd
-    iproute2 iputils kmod systemd hostname-debian shadow dbus
+    iproute2 iputils kmod systemd hostname-debian shadow dbus e2fsprogs
     # Only the client: a server is for those who ask for one.
     (snowglobe.debianPackage "openssh-client")
   ];
