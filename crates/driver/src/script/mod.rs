@@ -299,7 +299,8 @@ impl Serving {
             }
             _ => {}
         }
-        let cancel = self.session.cancel.child();
+        // Not a child of the run's: whoever stops the run is told first what was under way.
+        let cancel = Cancel::new();
         let Some(number) = message.id else {
             // What is only told is quick, and its order counts. Nobody hears of its errors.
             let _ = methods::handle(&self.session, message, cancel);

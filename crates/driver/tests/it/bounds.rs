@@ -119,10 +119,16 @@ fn a_thread_that_goes_on() {
 
 #[test]
 fn the_user_stops_it() {
-    let setup = script("a.wait_for_file('/nonexistent')\n");
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("mark");
+    let text = format!("a.wait_until_succeeds('touch {}; false')\n", mark.display());
+    let setup = script(&text);
     let cancel = setup.cancel.clone();
     let stopper = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(700));
+        let end = Instant::now() + PATIENCE;
+        while !mark.exists() && Instant::now() < end {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         cancel.cancel();
     });
     let begin = Instant::now();
@@ -131,4 +137,15 @@ fn the_user_stops_it() {
     let Some(done) = done else { return };
     assert!(begin.elapsed() < PATIENCE);
     assert_eq!(done.outcome, Outcome::Cancelled);
+    let Some(Kind::Failure {
+        message, frames, ..
+    }) = done.failure()
+    else {
+        panic!("no word about it");
+    };
+    assert!(
+        message.contains("it was in a.wait_until_succeeds("),
+        "{message}"
+    );
+    assert_eq!(frames.last().map(|frame| frame.location.line), Some(1));
 }
