@@ -59,7 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
         internet: false,
     };
-    let choice = Choice { accelerator: Accelerator::Tcg, reason: "asked for".into() };
+    let choice = Choice {
+        accelerator: Accelerator::Tcg,
+        reason: "asked for".into(),
+    };
     let host = Arc::new(Host::new(Tools::Layers(vec![tools]), choice)?);
     let directory = tempfile::tempdir()?;
     let console = Arc::new(Console(std::env::var_os("CONSOLE").is_some()));
@@ -70,7 +73,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let first = machine("first")?;
     let start = Instant::now();
-    let say = |what: &str, start: Instant| eprintln!("{what}: {:.3} s", start.elapsed().as_secs_f64());
+    let say =
+        |what: &str, start: Instant| eprintln!("{what}: {:.3} s", start.elapsed().as_secs_f64());
     first.start(Start::default())?;
     say("QEMU runs", start);
     let agent = Agent::connect(first.take_agent().ok_or("no agent port")?)?;
@@ -94,8 +98,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("{:?}", first.save(&path, After::End)?);
 
     for round in 0..2 {
-        let machines: Vec<Machine> =
-            (0..copies).map(|n| machine(&format!("copy{round}-{n}"))).collect::<Result<_, _>>()?;
+        let machines: Vec<Machine> = (0..copies)
+            .map(|n| machine(&format!("copy{round}-{n}")))
+            .collect::<Result<_, _>>()?;
         let start = Instant::now();
         let restore = |machine: &Machine| -> Result<Duration, Box<dyn Error + Send + Sync>> {
             machine.restore(&Snapshot::open(&path)?)?;
@@ -107,8 +112,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(answered)
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                machines.iter().map(|machine| scope.spawn(move || restore(machine))).collect();
+            let threads: Vec<_> = machines
+                .iter()
+                .map(|machine| scope.spawn(move || restore(machine)))
+                .collect();
             for thread in threads {
                 match thread.join() {
                     Ok(Ok(time)) => eprintln!("restored and answered: {time:?}"),
