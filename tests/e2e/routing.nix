@@ -76,7 +76,7 @@ in
         d_router.wait_for_unit("nftables.service")
         d_router.wait_for_unit("systemd-networkd.service")
         d_router.succeed("nft list table ip nixos-nat | grep masquerade")
-        d_router.succeed("networkctl status eth1 | grep -q 192.168.1.4")
+        d_router.succeed("networkctl status eth1 | grep 192.168.1.4")
         a_inside.succeed("ip route replace default via 192.168.1.4")
         a_inside.wait_until_succeeds("ping -c 1 -W 2 192.168.2.2", timeout=30)
 
