@@ -19,7 +19,13 @@ let
   };
 
   limitsFile = limits: pkgs.writeText "limits.conf" (
-    lib.concatMapStrings (limit: "${limit.domain} ${limit.type} ${limit.item} ${toString limit.value}\n") limits
+    lib.concatMapStrings (
+      limit:
+      # Debian's PAM does not count root to everybody, upstream's does.
+      lib.concatMapStrings (domain: "${domain} ${limit.type} ${limit.item} ${toString limit.value}\n") (
+        if limit.domain == "*" then [ "*" "root" ] else [ limit.domain ]
+      )
+    ) limits
   );
 
   # Free rules, by place in the file; lower orders first.
