@@ -61,9 +61,9 @@ in
     with subtest("through the router, with its address"):
         a_inside.wait_until_succeeds("ping -c 1 -W 2 192.168.2.2", timeout=30)
         b_outside.succeed("(nc -n -l -v 81 2> /tmp/from) >&2 &")
-        b_outside.wait_for_open_port(81)
-        b_outside.succeed("(nc -n -l -v 81 2> /tmp/from) >&2 &")
-        a_inside.succeed("sleep 1; nc -z -w 5 192.168.2.2 81")
+        # Not wait_for_open_port: a connection ends this listener.
+        b_outside.wait_until_succeeds("ss -Htln 'sport = 81' | grep -q .", timeout=30)
+        a_inside.succeed("nc -z -w 5 192.168.2.2 81")
         b_outside.wait_until_succeeds("grep 192.168.2.3 /tmp/from", timeout=20)
         b_outside.fail("ping -c 1 -W 1 192.168.1.1")
 
