@@ -34,7 +34,7 @@ pub struct Prepared {
 }
 
 /// Parameters that make every machine start faster under emulation and change nothing that a test
-/// sees: measured in `docs/speed.md`.
+/// sees; the trial behind them is `experiments.md`, E4.
 const FAST: &str = "mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,integrity,apparmor";
 
 impl Factory {
