@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use snowglobe_events::Location;
+use snowglobe_report::Paint;
 
 /// How the program ends. The numbers are documented in `docs/cli.md` and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +50,17 @@ pub struct CliError {
     pub message: String,
     /// What may help, each printed on a line of its own.
     pub hints: Vec<String>,
+    /// An error of the Nix language: where, and all that is known, for reading.
+    pub evaluation: Option<Box<Evaluation>>,
+}
+
+/// An error of the Nix language on its way to the user.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The place in the user's files that it is about.
+    pub location: Option<Location>,
+    /// Source lines and how the evaluation got there, without colours.
+    pub details: String,
 }
 
 /// Result of a command.
@@ -60,6 +73,7 @@ impl CliError {
             kind: Kind::Unusable,
             message: message.to_string(),
             hints: Vec::new(),
+            evaluation: None,
         }
     }
 
@@ -69,6 +83,7 @@ impl CliError {
             kind: Kind::Environment,
             message: message.to_string(),
             hints: Vec::new(),
+            evaluation: None,
         }
     }
 
@@ -78,6 +93,7 @@ impl CliError {
             kind: Kind::Interrupted,
             message: "interrupted".to_owned(),
             hints: Vec::new(),
+            evaluation: None,
         }
     }
 
@@ -87,14 +103,37 @@ impl CliError {
         self
     }
 
+    /// The error as an event, for the readers of a run.
+    pub fn event(&self) -> snowglobe_events::Kind {
+        let class = match self.kind {
+            Kind::Unusable if self.evaluation.is_some() => "EvaluationError",
+            Kind::Unusable => "UsageError",
+            _ => "EnvironmentError",
+        };
+        let evaluation = self.evaluation.as_deref();
+        snowglobe_events::Kind::Failure {
+            class: class.to_owned(),
+            message: self.message.clone(),
+            location: evaluation.and_then(|evaluation| evaluation.location.clone()),
+            frames: Vec::new(),
+            command: None,
+            subtests: Vec::new(),
+            hints: self.hints.clone(),
+            details: evaluation.map(|evaluation| evaluation.details.clone()),
+        }
+    }
+
     /// Prints the error to standard error, in colour on a terminal.
     pub fn print(&self) {
         const RED: Style = AnsiColor::Red.on_default().bold();
         const CYAN: Style = AnsiColor::Cyan.on_default().bold();
-        if self.message.starts_with("error") {
-            anstream::eprintln!("{}", self.message);
-        } else {
-            anstream::eprintln!("{RED}error{RED:#}: {}", self.message);
+        match &self.evaluation {
+            Some(evaluation) => {
+                let text =
+                    snowglobe_report::source_colors(&evaluation.details, Paint::for_stderr());
+                anstream::eprint!("{text}");
+            }
+            None => anstream::eprintln!("{RED}error{RED:#}: {}", self.message),
         }
         for hint in &self.hints {
             anstream::eprintln!("{CYAN}hint{CYAN:#}: {hint}");

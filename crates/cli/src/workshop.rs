@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use snowglobe_archive::{Archive, Progress, Settings as ArchiveSettings, Snapshot};
 use snowglobe_evaluate::{Argument, Note, PlanError, PlanRequest, Session, Settings, Source};
+use snowglobe_events::Location;
 use snowglobe_nix::{RenderOptions, SearchPathEntry};
 use snowglobe_plan::Plan;
 use snowglobe_store::Store;
 
 use crate::arguments::Selection;
-use crate::error::{CliError, Kind, Result, chain};
+use crate::error::{CliError, Evaluation, Result, chain};
 use crate::packages::ArchivePackages;
 use crate::places::Places;
 
@@ -163,31 +164,38 @@ pub fn arguments(selection: &Selection) -> Result<BTreeMap<String, Argument>> {
     Ok(arguments)
 }
 
-/// How errors of the language are shown on this terminal.
-pub fn render_options(full_trace: bool) -> RenderOptions {
-    let choice = anstream::AutoStream::choice(&std::io::stderr());
-    let color = choice != anstream::ColorChoice::Never;
-    RenderOptions {
-        color,
+/// An error of an evaluation, told from the user's side: steps inside of the embedded library are
+/// left out unless `full_trace`.
+pub fn evaluation_error(error: &snowglobe_nix::Error, full_trace: bool) -> CliError {
+    let told;
+    let error = if full_trace {
+        error
+    } else {
+        told = snowglobe_evaluate::for_user(error);
+        &told
+    };
+    let options = RenderOptions {
         full_trace,
         ..RenderOptions::default()
-    }
-}
-
-/// An error of an evaluation; its text carries its own `error:`.
-pub fn evaluation_error(error: &snowglobe_nix::Error) -> CliError {
-    let text = error.render(render_options(false));
-    CliError {
-        kind: Kind::Unusable,
-        message: text.trim_end().to_owned(),
-        hints: Vec::new(),
-    }
+    };
+    let location = error.location.as_ref().map(|location| Location {
+        file: location.origin.name().to_owned(),
+        line: location.line,
+        script_line: location.line,
+        source: location.text.clone(),
+    });
+    let mut failed = CliError::unusable(&error.message);
+    failed.evaluation = Some(Box::new(Evaluation {
+        location,
+        details: error.render(options),
+    }));
+    failed
 }
 
 /// Why there is no plan.
 pub fn plan_error(error: PlanError) -> CliError {
     match error {
-        PlanError::Evaluation(error) => evaluation_error(&error),
+        PlanError::Evaluation(error) => evaluation_error(&error, false),
         PlanError::Start(_) => CliError::environment(error),
         PlanError::Format(_) => CliError::unusable(error)
             .hint("this is an error of Snowglobe; please report it with the test"),

@@ -1,12 +1,14 @@
 //! From a test file to a [`snowglobe_plan::Plan`]: the Nix language, our library and the host's store,
 //! put together.
 
+mod blame;
 mod host;
 mod plan;
 pub mod redirect;
 pub mod tree;
 mod view;
 
+pub use blame::for_user;
 pub use host::{Builder, Note, Package, Packages, Session, Settings};
 pub use plan::{Argument, PlanError, PlanRequest, Source, arguments, plan};
 pub use view::View;

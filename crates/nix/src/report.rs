@@ -27,6 +27,8 @@ pub struct Error {
     pub hints: Vec<String>,
     /// Further errors, for syntax: all of one file are found at once.
     pub also: Vec<(Option<Location>, String)>,
+    /// Steps that whoever passed the error on has taken out of `trace`.
+    pub left_out: usize,
 }
 
 /// One step of how an evaluation got somewhere.
@@ -89,6 +91,7 @@ impl<'a> Evaluator<'a> {
                 .map(|(pos, message)| (locate(pos), message))
                 .collect(),
             message: fault.message,
+            left_out: 0,
         })
     }
 }
@@ -119,7 +122,7 @@ impl Error {
         }
         let mut text = renderer.render(&groups);
         text.push('\n');
-        let hidden = self.trace.len().saturating_sub(self.shown(options).len());
+        let hidden = self.left_out + self.trace.len().saturating_sub(self.shown(options).len());
         if hidden > 0 && !options.full_trace {
             let _ = writeln!(text, "({hidden} more steps; show them with '--show-trace')");
         }

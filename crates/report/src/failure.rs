@@ -5,7 +5,7 @@ use std::fmt::Write;
 use snowglobe_events::{Evidence, Kind, Location, MachineState, Text};
 
 use crate::fold::{Fold, Shown};
-use crate::paint::Paint;
+use crate::paint::{Paint, source_colors};
 use crate::words::{harmless, indent};
 
 /// Lines of the machine that the failure is about, and of the others.
@@ -41,14 +41,18 @@ fn one(out: &mut String, fold: &Fold, kind: &Kind, paint: Paint) {
     let rule = "─".repeat(72);
     let _ = writeln!(out, "\n{}", paint.bad(&rule));
     let _ = writeln!(out, "{} {}", paint.bad("✗"), paint.bold(&fold.title));
-    let message = harmless(message);
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default();
-    let _ = writeln!(out, "\n{} {first}", paint.bad(&format!("{class}:")));
-    for line in lines {
-        let _ = writeln!(out, "  {line}");
+    // The details of these begin with the message, and show the place.
+    let whole = details.is_some() && class == "EvaluationError";
+    let checked = whole || class == "LintError" || class == "TypeCheckError";
+    if !whole {
+        let message = harmless(message);
+        let mut lines = message.lines();
+        let first = lines.next().unwrap_or_default();
+        let _ = writeln!(out, "\n{} {first}", paint.bad(&format!("{class}:")));
+        for line in lines {
+            let _ = writeln!(out, "  {line}");
+        }
     }
-    let checked = class == "LintError" || class == "TypeCheckError";
     if let Some(location) = location
         && !checked
     {
@@ -79,7 +83,12 @@ fn one(out: &mut String, fold: &Fold, kind: &Kind, paint: Paint) {
         stream(out, "stderr", &command.stderr, paint);
     }
     if let Some(details) = details {
-        let _ = write!(out, "\n{}", indent(&harmless(details), "  "));
+        let details = source_colors(&harmless(details), paint);
+        if whole {
+            let _ = writeln!(out, "\n{}", details.trim_end());
+        } else {
+            let _ = write!(out, "\n{}", indent(&details, "  "));
+        }
     }
     for hint in hints {
         let _ = writeln!(out, "{} {hint}", paint.good("hint:"));

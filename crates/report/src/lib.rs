@@ -38,7 +38,7 @@ pub use folder::{FolderError, RunFolder};
 pub use html::page;
 pub use json::JsonLines;
 pub use junit::junit;
-pub use paint::Paint;
+pub use paint::{Paint, source_colors};
 pub use terminal::{Options, Terminal};
 pub use watch::{Watch, table};
 

@@ -79,3 +79,73 @@ impl Paint {
         )
     }
 }
+
+/// Gives a plain error report with source lines (`error: …`, ` --> file:3:1`, `3 | text`, `  | ^`)
+/// its colours, line by line.
+pub fn source_colors(text: &str, paint: Paint) -> String {
+    let blue = Style::new().bold().fg_color(Some(AnsiColor::Blue.into()));
+    let mut out = String::with_capacity(text.len() * 2);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (line, ""),
+        };
+        out.push_str(&source_line(line, paint, blue));
+        out.push_str(end);
+    }
+    out
+}
+
+fn source_line(line: &str, paint: Paint, blue: Style) -> String {
+    for (head, bad) in [("error", true), ("note", false), ("help", false)] {
+        if let Some(rest) = line.strip_prefix(head).filter(|rest| rest.starts_with(':')) {
+            let head = if bad {
+                paint.bad(head)
+            } else {
+                paint.good(head)
+            };
+            let rest = if bad {
+                paint.bold(rest)
+            } else {
+                rest.to_owned()
+            };
+            return format!("{head}{rest}");
+        }
+    }
+    let body = line.trim_start();
+    let indent = &line[..line.len() - body.len()];
+    if let Some(place) = body.strip_prefix("--> ") {
+        return format!("{indent}{} {place}", paint.with(blue, "-->"));
+    }
+    let digits = body.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = body.split_at(digits);
+    let Some(code) = rest.trim_start().strip_prefix('|') else {
+        return line.to_owned();
+    };
+    let gap = &rest[..rest.len() - rest.trim_start().len()];
+    let marks = number.is_empty() && code.bytes().all(|byte| matches!(byte, b' ' | b'^' | b'-'));
+    let code = if marks {
+        paint.bad(code)
+    } else {
+        code.to_owned()
+    };
+    format!(
+        "{indent}{}{code}",
+        paint.with(blue, &format!("{number}{gap}|"))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_change_no_text() {
+        let text = "error: it went wrong\n --> a.nix:3:1\n  |\n3 | a | b\n  | ^^\nnote: 12 apples\n  12 apples\n";
+        assert_eq!(source_colors(text, Paint::plain()), text);
+        let colored = source_colors(text, Paint::coloured());
+        assert!(colored.contains("\u{1b}["));
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), text);
+        assert!(colored.contains("12 apples\n"), "{colored}");
+    }
+}

@@ -121,10 +121,11 @@ function failurePanel() {
 }
 
 function failureParts(failure, brief) {
-  const parts = [el("h2", {}, `${failure.class}: ${failure.message}`)];
+  const evaluation = failure.class === "EvaluationError" && failure.details;
+  const parts = [el("h2", {}, evaluation ? failure.message.split("\n")[0] : `${failure.class}: ${failure.message}`)];
   if (failure.subtests) parts.push(el("div", { class: "facts" }, `in subtest ${failure.subtests.join(" / ")}`));
   const frames = failure.frames || (failure.location ? [{ function: "<module>", location: failure.location }] : []);
-  if (!failure.details || !/^(LintError|TypeCheckError)$/.test(failure.class)) {
+  if (!failure.details || !/^(EvaluationError|LintError|TypeCheckError)$/.test(failure.class)) {
     for (const frame of brief ? frames.slice(-1) : frames) {
       const where = frame.location;
       const within = frame.function === "<module>" ? "" : ` in ${frame.function}()`;

@@ -82,7 +82,7 @@ pub fn run(command: &Eval) -> Result {
             .collect::<Vec<_>>()
     })?;
     for result in printed {
-        let mut bytes = result.map_err(|error| evaluation_error(&error))?;
+        let mut bytes = result.map_err(|error| evaluation_error(&error, false))?;
         if !command.raw {
             bytes.push(b'\n');
         }

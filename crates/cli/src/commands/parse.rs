@@ -19,7 +19,7 @@ pub fn run(arguments: &Parse) -> Result {
                 .map_err(|fault| nix.report(fault))
         })?;
         if let Err(error) = checked {
-            evaluation_error(&error).print();
+            evaluation_error(&error, false).print();
             kind = Kind::Unusable;
         }
     }

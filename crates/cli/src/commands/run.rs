@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
-use snowglobe_driver::{Cancel, HostTools, Mode, RunConfig, Tools};
+use snowglobe_driver::{Cancel, Check, HostTools, Mode, RunConfig, Tools, check_script};
 use snowglobe_evaluate::Note;
 use snowglobe_events::{Event, Kind as EventKind, Outcome, Phase, Scope, Sink};
 use snowglobe_machines::{Accelerator, Host, ProbeInput, Request, choose};
@@ -40,12 +40,11 @@ pub fn run(command: &Run) -> Result {
             let (kind, name) = match result {
                 Ok((outcome, name)) => {
                     let unusable = stream.unusable.clone();
-                    stream.end(outcome, true);
+                    stream.end(outcome);
                     (judge(outcome, unusable.load(Ordering::SeqCst)), name)
                 }
                 Err(error) => {
-                    stream.end(Outcome::Errored, error.kind != Kind::Unusable);
-                    error.print();
+                    stream.fail(&error);
                     worst = worst.max(error.kind);
                     if command.fail_fast || error.kind == Kind::Interrupted {
                         break 'files;
@@ -187,13 +186,19 @@ impl Stream {
         })
     }
 
-    /// Ends the stream and waits for its readers. `keep` says whether the folder is worth keeping.
-    fn end(self, outcome: Outcome, keep: bool) {
+    /// Ends the stream and waits for its readers.
+    fn end(self, outcome: Outcome) {
         snowglobe_driver::finish(&self.sink, outcome);
         let _ = self.reader.join();
-        if !keep {
-            let _ = fs::remove_dir_all(&self.directory);
+    }
+
+    /// Ends the stream with what kept the test from being run.
+    fn fail(self, error: &CliError) {
+        if error.kind == Kind::Interrupted {
+            return self.end(Outcome::Cancelled);
         }
+        self.sink.scope().emit(error.event());
+        self.end(Outcome::Errored);
     }
 
     /// Runs one test of a file: the plan is made first, if there is none.
@@ -248,6 +253,21 @@ impl Stream {
                 Arc::new(SandboxTools::new(layers, workshop.store.clone(), identity))
             }
         };
+        // A mistake in the script is told before anything is built for it.
+        scope.emit(snowglobe_driver::planned(test, 1.0));
+        let check = Check {
+            test,
+            tools: driver_tools.as_ref(),
+            cache_dir: &workshop.places.cache,
+            python_path: &[],
+            visible: &[],
+        };
+        // Packages for the script have to be built first.
+        let early = test.script.python_packages.is_empty();
+        if early && !check_script(&check, &scope).map_err(|e| CliError::environment(chain(&e)))? {
+            return Ok(Outcome::Failed);
+        }
+        session.interrupt.check()?;
         let prepared = phase(&scope, Phase::Build, || factory.prepare(plan, test))?;
         session.interrupt.check()?;
 
@@ -309,7 +329,7 @@ impl Stream {
                 .iter()
                 .map(|path| (path.clone(), false))
                 .collect(),
-            skip_checks: false,
+            skip_checks: early,
         };
         let outcome = snowglobe_driver::run(config, |observer| {
             let world = World::new(Parts {
