@@ -497,7 +497,9 @@ let
   closest = word: names:
     let
       limit = lib.max 2 (lib.min 4 (builtins.stringLength word / 3));
-      related = name: lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name);
+      # Half a name counts as well: `isNormal` for `isNormalUser`.
+      begun = name: builtins.stringLength word > 3 && lib.hasPrefix (lib.toLower word) (lib.toLower name);
+      related = name: lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name) || begun name;
       ranked = lib.sortOn (name: lib.levenshtein word name) (filter related names);
     in
     lib.take 2 ranked;

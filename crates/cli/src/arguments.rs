@@ -32,6 +32,10 @@ pub enum Command {
     Eval(Eval),
     /// Check the syntax of Nix files
     Parse(Parse),
+    /// Make a run's report again, or show the run in another form
+    Report(crate::commands::report::Report),
+    /// List the runs that were kept, or remove some
+    Runs(crate::commands::runs::Runs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell.

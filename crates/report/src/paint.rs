@@ -27,6 +27,14 @@ impl Paint {
         }
     }
 
+    /// The same for standard output.
+    pub fn for_stdout() -> Self {
+        let choice = anstream::AutoStream::choice(&std::io::stdout());
+        Self {
+            on: choice != anstream::ColorChoice::Never,
+        }
+    }
+
     fn with(self, style: Style, text: &str) -> String {
         if self.on {
             format!("{style}{text}{style:#}")
@@ -43,14 +51,16 @@ impl Paint {
         self.with(Style::new().dimmed(), text)
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
+    /// What went well.
+    pub fn good(self, text: &str) -> String {
         self.with(
             Style::new().bold().fg_color(Some(AnsiColor::Green.into())),
             text,
         )
     }
 
-    pub(crate) fn bad(self, text: &str) -> String {
+    /// What went wrong.
+    pub fn bad(self, text: &str) -> String {
         self.with(
             Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
             text,

@@ -50,6 +50,75 @@ pub fn list(folder: &Path) -> io::Result<Vec<KeptRun>> {
     Ok(runs)
 }
 
+/// Why a run cannot be found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// The folder cannot be read.
+    #[error("cannot read the runs in {}: {source}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There are no runs at all.
+    #[error("there are no runs in {}", .0.display())]
+    Empty(PathBuf),
+    /// None has such a name.
+    #[error("no run in {} is called '{word}'", folder.display())]
+    Unknown {
+        /// What was asked for.
+        word: String,
+        /// Where.
+        folder: PathBuf,
+    },
+}
+
+/// The run that a user means: nothing for the latest, else the path of a run folder, its name in
+/// the folder of all runs or the beginning of it, or a test's name for its latest run.
+///
+/// # Errors
+///
+/// When there is no such run.
+pub fn find(folder: &Path, word: Option<&str>) -> Result<KeptRun, FindError> {
+    let unreadable = |source| FindError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    if let Some(word) = word.filter(|word| word.contains('/') || *word == ".") {
+        let path = std::path::absolute(word).map_err(unreadable)?;
+        let run = look(&path).map_err(unreadable)?;
+        return run.ok_or_else(|| FindError::Unknown {
+            word: word.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
+    let runs = list(folder).map_err(unreadable)?;
+    let Some(word) = word else {
+        let latest = runs.into_iter().next();
+        return latest.ok_or_else(|| FindError::Empty(folder.to_owned()));
+    };
+    let exact = runs.iter().position(|run| run.name() == word);
+    let begun = || runs.iter().position(|run| run.name().starts_with(word));
+    let titled = || runs.iter().position(|run| run.title == word);
+    match exact.or_else(titled).or_else(begun) {
+        Some(index) => Ok(runs[index].clone()),
+        None => Err(FindError::Unknown {
+            word: word.to_owned(),
+            folder: folder.to_owned(),
+        }),
+    }
+}
+
+impl KeptRun {
+    /// Its name in the folder of all runs.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
 /// One run; `None` if the folder holds none.
 ///
 /// # Errors
@@ -212,6 +281,18 @@ mod tests {
             ]
         );
         assert_eq!(runs[3].duration, 7);
+        for (word, found) in [
+            (None, Some("busy")),
+            (Some("lo"), Some("long")),
+            (Some("old"), Some("old")),
+            (Some("none"), None),
+        ] {
+            let run = find(folder.path(), word).ok().map(|run| run.title);
+            assert_eq!(run.as_deref(), found, "{word:?}");
+        }
+        let path = folder.path().join("killed");
+        let run = find(Path::new("/nowhere"), path.to_str()).unwrap();
+        assert_eq!(run.title, "killed");
         assert!(remove(&runs[0]).is_err());
         let gone = clean(folder.path(), 1).unwrap();
         assert_eq!(gone.len(), 2);

@@ -2,7 +2,9 @@
 
 mod eval;
 mod parse;
+pub mod report;
 mod run;
+pub mod runs;
 
 use clap::CommandFactory;
 
@@ -15,6 +17,8 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Run(command) => run::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Parse(command) => parse::run(&command),
+        Command::Report(command) => report::run(&command),
+        Command::Runs(command) => runs::run(&command),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "snowglobe", &mut std::io::stdout());

@@ -67,6 +67,7 @@ pub fn run(command: &Run) -> Result {
     if done.len() > 1 {
         summary(&done);
     }
+    super::runs::tidy(&session.workshop.places.runs());
     Ok(worst)
 }
 
@@ -243,6 +244,10 @@ impl Stream {
                 hints: Vec::new(),
             });
         }
+        // What was run, beside what happened.
+        fs::write(self.directory.join("script.py"), &test.script.text)?;
+        let plan_text = serde_json::to_vec_pretty(test).map_err(CliError::environment)?;
+        fs::write(self.directory.join("plan.json"), plan_text)?;
         let factory = Factory::new(workshop, session.reporter.clone())?;
         let tools = factory.tools(test.enable_ocr)?;
         let driver_tools: Arc<dyn Tools> = match HostTools::from_env() {
@@ -305,7 +310,6 @@ impl Stream {
             None => self.directory.join("out"),
         };
         fs::create_dir_all(&out_dir)?;
-        fs::write(self.directory.join("script.py"), &test.script.text)?;
         let machine_dir = self.directory.join("state");
         let policy = if session.machines.cold {
             Policy::cold("boots cold: --cold")
