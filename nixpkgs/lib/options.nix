@@ -143,7 +143,7 @@ rec {
           below = option.type.getSubOptions option.loc;
           shown = if builtins.isBool visible then visible else visible == "transparent";
         in
-        [ entry ] ++ lib.optionals (below != { } && shown) (optionAttrSetToDocList' declarations below))
+        [ entry ] ++ lib.optionals (shown && below != { }) (optionAttrSetToDocList' declarations below))
       (lib.collect isOption options);
 
   # -- names and places in messages ------------------------------------------------------------

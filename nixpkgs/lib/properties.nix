@@ -137,7 +137,8 @@ rec {
   mkAliasAndWrapDefsWithPriority = wrap: option:
     mkAliasIfDef option
       (wrap (mkMerge (map (mkOverride (option.highestPrio or defaultOverridePriority)) option.definitions)));
-  mkDerivedConfig = option: f: mkAliasAndWrapDefinitions (_: mkMerge (map f option.definitions)) option;
+  # From an option's value, with the priority of its definitions.
+  mkDerivedConfig = option: f: mkOverride (option.highestPrio or defaultOverridePriority) (f option.value);
 
   mkRemovedOptionModule = path: instructions: { options, ... }: {
     options = setAttrByPath path (mkOption {

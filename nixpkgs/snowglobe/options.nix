@@ -72,17 +72,45 @@ let
 
     ${lib.trim option.description}
 
-    Type: ${oneLine option.type}.${lib.optionalString (option.default != null) " Default: ${code option.default}."}${lib.optionalString (option.example != null) " Example: ${code option.example}."}${lib.optionalString option.readOnly " Read-only."}
+    Type: ${oneLine option.type}.${lib.optionalString (option.default != null) " Default: ${code option.default}."}${lib.optionalString (option.example != null) " Example: ${code option.example}."}${lib.optionalString option.readOnly " Read-only."}${proof option}
   '';
   section = title: options: "## ${title}\n\n${lib.concatMapStringsSep "\n" entry options}";
   grouped = lib.groupBy (option: builtins.head (lib.splitString "." option.name)) nixos;
+
+  # An option that is taken and does nothing, or is refused, says so at the start of its description.
+  startsWith = words: option: lib.any (word: lib.hasPrefix word option.description) words;
+  harmless = startsWith [ "Without effect" "Harmless" ];
+  refused = startsWith [ "Not supported" ];
+  all = testing ++ nixos;
+  table = options: lib.concatMapStrings (option: "- ${code option.name}: ${oneLine (lib.trim option.description)}\n") options;
+
+  # -- what tests have shown ----------------------------------------------------------------------
+
+  # `option<TAB>test<TAB>verdict`, as tests/mutate leaves it.
+  tested =
+    let
+      file = ../../tests/mutations;
+      rows = map (lib.splitString "\t") (lib.filter (line: line != "" && !lib.hasPrefix "#" line) (lib.splitString "\n" (builtins.readFile file)));
+      sound = lib.filter (row: builtins.elem (lib.elemAt row 2) [ "fails" "refuses" ]) rows;
+    in
+    if !builtins.pathExists file then { } else lib.mapAttrs (_: map (row: lib.elemAt row 1)) (lib.groupBy builtins.head sound);
+  proof = option:
+    if harmless option || refused option then ""
+    else if tested ? ${option.name} then " Tested by ${lib.concatStringsSep ", " (lib.unique tested.${option.name})}."
+    else " Untested.";
 
   nixos = list machine.options;
   testing = list (flat test.options);
 in
 {
   inherit nixos testing;
-  count = { nixos = builtins.length nixos; testing = builtins.length testing; };
+  count = {
+    nixos = builtins.length nixos;
+    testing = builtins.length testing;
+    harmless = builtins.length (lib.filter harmless all);
+    refused = builtins.length (lib.filter refused all);
+    tested = builtins.length (lib.filter (option: tested ? ${option.name}) all);
+  };
   # Options without a description, for whoever reviews them.
   undescribed = map (option: option.name) (lib.filter (option: option.description == "") (nixos ++ testing));
   markdown = ''
@@ -90,8 +118,19 @@ in
 
     Every option that a machine's configuration and a test can set, generated from the modules
     (`nixpkgs/snowglobe/options.nix`). What is not here is not supported, and setting it is an error
-    that names it.
+    that names it. An option is *tested* if a test was seen to fail without it (`./x test --mutate`
+    drops the options that a test sets, one at a time), and *untested* otherwise: it may work.
 
+    ## Options that are accepted and change nothing
+
+    Each has its reason; there are no others.
+
+    ${table (lib.filter harmless all)}
+    ## Options that are refused
+
+    They are known, and setting them is an error with this reason.
+
+    ${table (lib.filter refused all)}
     ${section "Tests" testing}
     ${lib.concatStringsSep "\n" (lib.mapAttrsToList (root: section "${root}.*") grouped)}
   '';

@@ -790,7 +790,7 @@ in
   ser2net = { };
 
   # ---- backup, version control --------------------------------------------------------------
-  borgbackup = { main = "borg"; };
+  borgbackup = { main = "borg"; also = [ "python3-pyfuse3" "fuse3" ]; };
   borgmatic = { };
   restic = { };
   rsnapshot = { };

@@ -109,6 +109,11 @@ let
         default = "/run/current-system/sw/bin/nologin";
         description = "Login shell: a package of a shell, or a path.";
       };
+      useDefaultShell = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether the login shell is `users.defaultUserShell`, also of users who are not people.";
+      };
       ignoreShellProgramCheck = mkOption {
         type = types.bool;
         default = false;
@@ -157,6 +162,7 @@ let
         home = mkDefault "/home/${config.name}";
         shell = mkDefault cfg.defaultUserShell;
       })
+      (mkIf config.useDefaultShell { shell = mkDefault cfg.defaultUserShell; })
       (mkIf (config.passwordFile != null) { hashedPasswordFile = mkDefault config.passwordFile; })
     ];
   };

@@ -9,6 +9,9 @@
       EDITOR = lib.mkDefault "nano";
     };
 
+    # What `environment.etc` says; and Debian's desktops have parts of their sessions there.
+    sessionVariables.XDG_CONFIG_DIRS = [ "/etc/xdg" ];
+
     # Profiles come in the order in which they are searched.
     profiles = lib.mkAfter [
       "/nix/var/nix/profiles/default"

@@ -75,12 +75,19 @@ let
 
   jobService = name: job: {
     description = "BorgBackup job ${name}";
-    path = [ cfg.package pkgs.openssh ];
+    path = [ cfg.package pkgs.openssh pkgs.systemd ];
     environment = environmentOf job;
     wants = lib.optional (!isLocal job.repo) "network-online.target";
     after = lib.optional (!isLocal job.repo) "network-online.target";
     startAt = job.startAt;
-    script = script name job;
+    # What holds sleep off is a process: the job runs below it.
+    script =
+      if job.inhibitsSleep then
+        ''exec systemd-inhibit --who=borgbackup --what=sleep --why="Scheduled backup" ${pkgs.writeShellScript "borgbackup-job-${name}" "set -e\n${script name job}"}''
+      else
+        script name job;
+    # Also one that is not mounted at boot.
+    unitConfig = lib.optionalAttrs (isLocal job.repo && !lib.hasPrefix "~" job.repo) { RequiresMountsFor = [ (lib.removePrefix "file://" job.repo) ]; };
     serviceConfig = {
       User = job.user;
       Group = job.group;
@@ -126,7 +133,7 @@ let
       dateFormat = option types.str "+%Y-%m-%dT%H:%M:%S" "Form of the date that follows it.";
       startAt = option (types.either types.str (types.listOf types.str)) "daily" "When; an empty list: never by itself.";
       persistentTimer = flag false "Whether a missed run is made up for.";
-      inhibitsSleep = flag false "Machines of a test do not sleep, so that there is nothing to inhibit.";
+      inhibitsSleep = flag false "Whether the machine may not sleep while the job runs.";
       user = option types.str "root" "User of the job.";
       group = option types.str "root" "Group of the job.";
       wrapper = option (types.nullOr types.str) "borg-job-${name}" "Name of a program that runs borg with the job's settings.";
@@ -228,7 +235,7 @@ in
       lib.mapAttrsToList (name: repo: {
         ${repo.user} = {
           openssh.authorizedKeys.keys = map (serve repo false) repo.authorizedKeys ++ map (serve repo true) repo.authorizedKeysAppendOnly;
-          shell = config.users.defaultUserShell;
+          useDefaultShell = true;
           group = repo.group;
           isSystemUser = true;
         };

@@ -22,7 +22,8 @@ let
   entryModule = types.submodule {
     options = {
       attrs = option (types.attrsOf attribute) { } "Attributes.";
-      children = option (types.attrsOf entry) { } "Entries below, by relative name.";
+      # Entries in entries: documentation of all levels would have no end.
+      children = option (types.attrsOf entry) { } "Entries below, by relative name; each again has `attrs`, `children` and `includes`." // { visible = "shallow"; };
       includes = option (types.listOf types.path) [ ] "LDIF files of entries below.";
     };
   };
