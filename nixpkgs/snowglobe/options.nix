@@ -46,7 +46,7 @@ let
   relative = file: lib.removePrefix "${root}/" (toString file);
 
   describe = option: {
-    inherit (option) name type readOnly;
+    inherit (option) name loc type readOnly;
     description = if option.description == null then "" else option.description;
     # Packages are shown by their names only, and looking at one may be an error that nothing catches.
     default = if option ? default && !(lib.hasInfix "package" option.type) then shown option.default else null;
@@ -99,6 +99,34 @@ let
     else if tested ? ${option.name} then " Tested by ${lib.concatStringsSep ", " (lib.unique tested.${option.name})}."
     else " Untested.";
 
+  # -- options that nothing reads ------------------------------------------------------------------
+
+  # Names that stand in the modules once: where they are declared, and nowhere else. A name that is
+  # read stands twice at least; modules that read names by rule are left out here.
+  byRule = [
+    "systemd.network." "services.logind." "services.vsftpd." "boot.kernel.sysctl." "services.openssh.settings."
+    "services.samba.settings." "services.postgresql.settings." "services.postgresql.ensureUsers." "networking.firewall."
+    "services.prometheus.scrapeConfigs." "users.extraUsers"
+  ];
+  sources = directory: lib.concatLists (lib.mapAttrsToList
+    (name: kind:
+      let path = directory + "/${name}"; in
+      if kind == "directory" then (if name == "tests" then [ ] else sources path)
+      else lib.optional (lib.hasSuffix ".nix" name) (builtins.readFile path))
+    (builtins.readDir directory));
+  words = text: lib.filter builtins.isString (builtins.split "[^A-Za-z0-9_-]+" text);
+  uses = lib.mapAttrs (_: builtins.length) (builtins.groupBy lib.id (lib.concatMap words (sources ../nixos)));
+  unread = map (option: option.name) (lib.filter
+    (option:
+      let last = lib.last option.loc; in
+      !harmless option && !refused option
+      # Read by the configurations of tests and by other modules' users, not by modules.
+      && !option.readOnly
+      && builtins.match "<.*>|\\*" last == null
+      && !lib.any (prefix: lib.hasPrefix prefix option.name) byRule
+      && uses.${last} or 0 == 1)
+    nixos);
+
   nixos = list machine.options;
   testing = list (flat test.options);
 in
@@ -112,6 +140,7 @@ in
     tested = builtins.length (lib.filter (option: tested ? ${option.name}) all);
   };
   # Options without a description, for whoever reviews them.
+  inherit unread;
   undescribed = map (option: option.name) (lib.filter (option: option.description == "") (nixos ++ testing));
   markdown = ''
     # Options

@@ -46,6 +46,8 @@ in
   removed = { expr = (eval [ withAssertions (lib.mkRemovedOptionModule [ "old" ] "Gone.") { old = 1; } ]).assertions; expected = [ { assertion = false; message = "The option definition `old' in `<unknown-file>' no longer has any effect; please remove it.\nGone.\n"; } ]; };
   renamed = { expr = let c = eval [ withAssertions int (lib.mkRenamedOptionModule [ "old" "x" ] [ "a" ]) { old.x = 7; } ]; in [ c.a (lib.length c.warnings) ]; expected = [ 7 1 ]; };
   renamedPriority = { expr = (eval [ int (lib.mkAliasOptionModule [ "b" ] [ "a" ]) { a = 1; b = mkForce 2; } ]).a; expected = 2; };
+  derived = { expr = (eval [ list { options.t = mkOption { type = types.lines; }; } ({ options, ... }: { options.u = mkOption { type = types.str; }; config.u = lib.mkDerivedConfig options.t (text: "<${text}>"); }) { t = "a"; } { t = "b"; } ]).u; expected = "<b\na>"; };
+  derivedPriority = { expr = (eval [ { options.t = mkOption { type = types.lines; }; } ({ options, ... }: { options.u = mkOption { type = types.str; }; config.u = lib.mkDerivedConfig options.t (text: "<${text}>"); }) { t = mkForce "a"; } { u = "b"; } ]).u; expected = "<a>"; };
   aliasRead = { expr = (eval [ int (lib.mkAliasOptionModule [ "b" ] [ "a" ]) { a = 1; } ]).b; expected = 1; };
   changed = { expr = (eval [ withAssertions int (lib.mkChangedOptionModule [ "old" ] [ "a" ] (config: config.old * 2)) { old = 4; } ]).a; expected = 8; };
   merged = { expr = (eval [ withAssertions int (lib.mkMergedOptionModule [ [ "x" ] [ "y" ] ] [ "a" ] (config: config.x + config.y)) { x = 1; y = 2; } ]).a; expected = 3; };

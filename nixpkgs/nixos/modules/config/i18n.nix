@@ -39,9 +39,9 @@ in
       hardwareClockInLocalTime = mkOption { type = types.bool; default = false; description = "Not supported."; };
     };
     location = {
-      latitude = mkOption { type = types.float; description = "Where the machine stands."; };
-      longitude = mkOption { type = types.float; description = "Where the machine stands."; };
-      provider = mkOption { type = types.enum [ "manual" "geoclue2" ]; default = "manual"; description = "Who says where the machine stands."; };
+      latitude = mkOption { type = types.float; description = "Without effect: nothing in a machine asks where it stands."; };
+      longitude = mkOption { type = types.float; description = "Without effect: nothing in a machine asks where it stands."; };
+      provider = mkOption { type = types.enum [ "manual" "geoclue2" ]; default = "manual"; description = "Without effect: nothing in a machine asks where it stands."; };
     };
     console = {
       enable = mkOption { type = types.bool; default = true; description = "Whether virtual terminals are set up."; };

@@ -39,7 +39,8 @@ in
     system.nssModules = mkOption {
       type = types.listOf types.path;
       default = [ ];
-      description = "Packages with modules of the name service switch.";
+      apply = value: if value == [ ] then value else throw "system.nssModules is not supported: programs load modules of Debian's packages, named in system.nssDatabases";
+      description = "Not supported: further modules of the name service switch; Debian's programs load those of Debian's packages.";
     };
     system.nssDatabases = lib.genAttrs [ "passwd" "group" "shadow" "sudoers" "hosts" "services" ] (
       name:

@@ -42,7 +42,7 @@ in
       extraOutputsToInstall = mkOption {
         type = types.listOf types.str;
         default = [ ];
-        description = "Further outputs of `systemPackages`: Debian packages have one, so that documentation comes along anyway.";
+        description = "Without effect: Debian packages have one, so that documentation comes along anyway.";
       };
       extraSetup = mkOption {
         type = types.lines;

@@ -117,7 +117,7 @@ let
       ignoreShellProgramCheck = mkOption {
         type = types.bool;
         default = false;
-        description = "Whether the shell may lack `programs.SHELL.enable`.";
+        description = "Harmless: a shell without `programs.SHELL.enable` is not refused here.";
       };
       subUidRanges = subordinate;
       subGidRanges = subordinate;
@@ -251,9 +251,8 @@ in
       type = types.bool;
       default = true;
       description = ''
-        Whether accounts may be changed in a running machine. A machine starts from its
-        configuration and keeps what `useradd` and `passwd` change; false makes a password of the
-        configuration count again at every boot.
+        Whether what `useradd`, `passwd` and the like change in a running machine outlives a
+        reboot. If not, every boot begins with the configuration's accounts and passwords.
       '';
     };
     enforceIdUniqueness = mkOption {
@@ -275,7 +274,7 @@ in
     allowNoPasswordLogin = mkOption {
       type = types.bool;
       default = false;
-      description = "Whether a system that nobody can log in to is allowed. A test logs in through its driver: never refused here.";
+      description = "Harmless: a test gets in through its driver, so that a system without a login is not refused here.";
     };
     manageLingering = mkOption {
       type = types.bool;
@@ -291,6 +290,21 @@ in
   };
 
   config = {
+    # The files of the system layer are what a machine starts with: kept aside at the first boot, put
+    # back at every further one.
+    system.activationScripts.immutable-users = mkIf (!cfg.mutableUsers) {
+      text = ''
+        mkdir -p -m 0700 /var/lib/nixos/accounts
+        for file in passwd shadow group gshadow; do
+          if [ -e /var/lib/nixos/accounts/$file ]; then
+            cp -p /var/lib/nixos/accounts/$file /etc/$file
+          elif [ -e /etc/$file ]; then
+            cp -p /etc/$file /var/lib/nixos/accounts/$file
+          fi
+        done
+      '';
+    };
+
     users.users = {
       root = {
         uid = ids.uids.root;
@@ -394,7 +408,7 @@ in
       homeMode = user.homeMode;
       shell = shellPath user.shell;
       isNormal = user.isNormalUser;
-      linger = user.linger == true;
+      linger = user.linger == true && cfg.manageLingering;
       password = password user;
       subIds = subIds user;
     }) users;

@@ -38,7 +38,7 @@ in
         id = mkOption { type = types.nullOr types.str; default = null; description = "Image in os-release."; };
         version = mkOption { type = types.nullOr types.str; default = null; description = "Version of the image in os-release."; };
       };
-      configurationRevision = mkOption { type = types.nullOr types.str; default = null; description = "Revision of the configuration, for nixos-version."; };
+      configurationRevision = mkOption { type = types.nullOr types.str; default = null; description = "Without effect: machines have no program nixos-version that would show it."; };
       copySystemConfiguration = mkOption { type = types.bool; default = false; description = "Not supported."; };
       autoUpgrade.enable = mkOption { type = types.bool; default = false; description = "Not supported: there is no Nix in a machine."; };
     };
@@ -67,6 +67,7 @@ in
               PRETTY_NAME = "${cfg.distroName} ${version}";
               LOGO = "nix-snowflake";
               VENDOR_NAME = cfg.vendorName;
+              CPE_NAME = "cpe:/o:${cfg.vendorId}:${cfg.distroId}:${cfg.release}";
             }
             // lib.optionalAttrs (config.system.image.id != null) { IMAGE_ID = config.system.image.id; }
             // lib.optionalAttrs (config.system.image.version != null) { IMAGE_VERSION = config.system.image.version; }

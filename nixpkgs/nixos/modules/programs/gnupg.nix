@@ -7,6 +7,8 @@ let
   socket = name: { wantedBy = [ "sockets.target" ]; overrideStrategy = "asDropin"; };
 in
 {
+  imports = [ (lib.mkRemovedOptionModule [ "programs" "gnupg" "agent" "pinentryFlavor" ] "Use programs.gnupg.agent.pinentryPackage instead.") ];
+
   options.programs.gnupg = {
     package = mkOption { type = types.package; default = pkgs.gnupg; description = "GnuPG: Debian's."; };
     agent = {
@@ -15,7 +17,6 @@ in
       enableExtraSocket = flag false "Whether the agent can be forwarded.";
       enableBrowserSocket = flag false "Whether browsers can use the agent.";
       pinentryPackage = mkOption { type = types.nullOr types.package; default = pkgs.pinentry-curses; description = "What asks for passphrases."; };
-      pinentryFlavor = mkOption { type = types.nullOr types.str; default = null; description = "Old form of pinentryPackage."; };
       settings = mkOption { type = types.attrsOf types.anything; default = { }; description = "gpg-agent.conf."; };
     };
     dirmngr.enable = flag false "Whether every user has a dirmngr.";

@@ -13,7 +13,7 @@ in
 {
   options.security.pki = {
     installCACerts = mkOption { type = types.bool; default = true; description = "Whether the usual authorities are trusted."; };
-    useCompatibleBundle = mkOption { type = types.bool; default = false; description = "Whether the bundle is without trust rules: Debian's always is."; };
+    useCompatibleBundle = mkOption { type = types.bool; default = false; description = "Harmless: Debian's bundle is without trust rules anyway."; };
     cacertPackage = mkOption { type = types.package; default = pkgs.cacert; internal = true; description = "The usual authorities."; };
     certificateFiles = mkOption { type = types.listOf types.path; default = [ ]; description = "Files of certificates that are trusted."; };
     certificates = mkOption { type = types.listOf types.str; default = [ ]; description = "Certificates that are trusted."; };

@@ -19,6 +19,9 @@ let
     inherit default description;
   };
 
+  # `net.ipv6.conf.*.use_tempaddr`: none; made; made and preferred.
+  temporary = { disabled = 0; enabled = 1; default = 2; };
+
   address = version: types.submodule {
     options = {
       address = text "Address.";
@@ -332,6 +335,13 @@ in
       # Sockets of programs without rights may ping.
       "net.ipv4.ping_group_range" = lib.mkDefault "0 2147483647";
     }
+    // lib.optionalAttrs (cfg.tempAddresses != "disabled") { "net.ipv6.conf.default.use_tempaddr" = temporary.${cfg.tempAddresses}; }
+    // lib.listToAttrs (
+      map (interface: lib.nameValuePair "net.ipv6.conf.${lib.replaceStrings [ "." ] [ "/" ] interface.name}.use_tempaddr" temporary.${interface.tempAddress}) (
+        # The kernel's default is not to have any.
+        lib.filter (interface: interface.tempAddress != "disabled") (lib.attrValues cfg.interfaces)
+      )
+    )
     // lib.listToAttrs (
       map (interface: lib.nameValuePair "net.ipv4.conf.${lib.replaceStrings [ "." ] [ "/" ] interface.name}.proxy_arp" true) (
         lib.filter (interface: interface.proxyARP) (lib.attrValues cfg.interfaces)

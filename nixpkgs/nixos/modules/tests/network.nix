@@ -19,6 +19,16 @@ in
     expected = [ "nameserver 1.1.1.1" "search d s" "options edns0" ];
   };
 
+  temporaryAddresses = {
+    expr = map (module: (system module).boot.kernel.sysctl."net.ipv6.conf.eth1.use_tempaddr" or null) [
+      eth1
+      (lib.recursiveUpdate eth1 { networking.tempAddresses = "enabled"; })
+      { networking.interfaces.eth1.tempAddress = "enabled"; }
+      { networking.interfaces.eth1.tempAddress = "disabled"; }
+      { networking.enableIPv6 = false; networking.interfaces.eth1 = { }; }
+    ];
+    expected = [ 2 1 1 null null ];
+  };
   addressUnit = { expr = hasService "network-addresses-eth1" eth1; expected = true; };
   addressUnitOrder = { expr = directive "Before" (unit "network-addresses-eth1.service" eth1); expected = [ "Before=network-setup.service network.target" ]; };
   noShellForAddresses = { expr = has "/bin/ip -force -batch " (unit "network-addresses-eth1.service" eth1); expected = true; };

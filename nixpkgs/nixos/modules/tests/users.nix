@@ -18,6 +18,10 @@ in
   };
   userShell = { expr = (alice { shell = pkgs.zsh; }).shell; expected = "/run/current-system/sw/bin/zsh"; };
   systemUserShell = { expr = (user "s" { users.users.s.isSystemUser = true; }).shell; expected = "/run/current-system/sw/bin/nologin"; };
+  useDefaultShell = { expr = (user "s" { users.users.s = { isSystemUser = true; useDefaultShell = true; }; }).shell; expected = "/run/current-system/sw/bin/bash"; };
+  shellBeforeDefault = { expr = (user "s" { users.users.s = { isSystemUser = true; useDefaultShell = true; shell = pkgs.zsh; }; }).shell; expected = "/run/current-system/sw/bin/zsh"; };
+  noLingering = { expr = (alice { linger = true; }).linger && !(user "alice" { users.manageLingering = false; users.users.alice = { isNormalUser = true; linger = true; }; }).linger; expected = true; };
+  immutable = { expr = map (module: (system module).snowglobe.system.activation == null) [ { } { users.mutableUsers = false; } ]; expected = [ true false ]; };
   unsetGroup = { expr = (user "s" { users.users.s.isSystemUser = true; }).group; expected = "nogroup"; };
   unsetGroupWarns = { expr = lib.length (system { users.users.s.isSystemUser = true; }).warnings; expected = 1; };
   setGroupDoesNot = { expr = lib.length (system { users.users.s = { isSystemUser = true; group = "nogroup"; }; }).warnings; expected = 0; };

@@ -30,8 +30,8 @@ in
         randomizedDelaySec = mkOption { type = types.singleLineStr; default = "0"; description = "By how much the time varies."; };
       };
       rootless = {
-        enable = flag false "Whether users have a Docker of their own.";
-        setSocketVariable = flag false "Whether DOCKER_HOST leads to it.";
+        enable = flag false "Not supported: a Docker of one's own.";
+        setSocketVariable = flag false "Not supported: a Docker of one's own.";
       };
     };
     podman = {
@@ -58,7 +58,7 @@ in
 
   config = lib.mkMerge [
     (lib.mkIf docker.enable {
-      snowglobe.refused = lib.optionalAttrs docker.rootless.enable { "virtualisation.docker.rootless.enable" = "only the system's Docker is set up"; };
+      snowglobe.refused = lib.optionalAttrs (docker.rootless.enable || docker.rootless.setSocketVariable) { "virtualisation.docker.rootless" = "only the system's Docker is set up"; };
       boot.kernelModules = [ "bridge" "veth" "br_netfilter" "xt_nat" "xt_addrtype" "xt_MASQUERADE" "nft_chain_nat" "nf_nat" ];
       boot.kernel.sysctl = {
         "net.ipv4.conf.all.forwarding" = lib.mkOverride 98 true;
@@ -109,6 +109,12 @@ in
         startAt = docker.autoPrune.dates;
         after = [ "docker.service" ];
         requires = [ "docker.service" ];
+      };
+      systemd.timers.docker-prune = lib.mkIf docker.autoPrune.enable {
+        timerConfig = {
+          Persistent = docker.autoPrune.persistent;
+          RandomizedDelaySec = docker.autoPrune.randomizedDelaySec;
+        };
       };
     })
     (lib.mkIf podman.enable {

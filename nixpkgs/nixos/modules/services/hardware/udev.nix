@@ -40,9 +40,9 @@ in
       extraRules = mkOption { type = types.lines; default = ""; description = "Rules of udev."; };
       extraHwdb = mkOption { type = types.lines; default = ""; description = "Not supported: entries of the hardware database."; };
     };
-    hardware.firmware = mkOption { type = types.listOf types.unspecified; default = [ ]; description = "Firmware: virtual machines need none."; };
-    hardware.enableRedistributableFirmware = mkOption { type = types.bool; default = false; description = "Firmware: virtual machines need none."; };
-    hardware.enableAllFirmware = mkOption { type = types.bool; default = false; description = "Firmware: virtual machines need none."; };
+    hardware.firmware = mkOption { type = types.listOf types.unspecified; default = [ ]; description = "Harmless: virtual machines need no firmware."; };
+    hardware.enableRedistributableFirmware = mkOption { type = types.bool; default = false; description = "Harmless: virtual machines need no firmware."; };
+    hardware.enableAllFirmware = mkOption { type = types.bool; default = false; description = "Harmless: virtual machines need no firmware."; };
     snowglobe.devicesFirst = mkOption {
       type = types.bool;
       default = needed != [ ];

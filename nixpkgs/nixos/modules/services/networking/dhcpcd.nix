@@ -60,6 +60,7 @@ let
     denyinterfaces ${toString (lib.unique denied)}
     ${lib.optionalString (allowed != null) "allowinterfaces ${toString allowed}"}
     ${lib.optionalString cfg.persistent "persistent"}
+    ${lib.optionalString (!cfg.setHostname) "nohook hostname"}
     ${cfg.extraConfig}
   '';
 in

@@ -35,7 +35,9 @@ let
   ruleset = pkgs.writeText "nftables-rules" (
     lib.optionalString cfg.flushRuleset "flush ruleset\n"
     + cfg.extraDeletions
-    + lib.optionalString (cfg.rulesetFile != null) "include \"${toString cfg.rulesetFile}\"\n"
+    + lib.optionalString (cfg.rulesetFile != null) (
+      if cfg.flattenRulesetFile then builtins.readFile cfg.rulesetFile + "\n" else "include \"${toString cfg.rulesetFile}\"\n"
+    )
     + cfg.ruleset
     + lib.concatMapStrings (table: "${lib.optionalString (!cfg.flushRuleset) (reset table)}table ${table.family} ${table.name} {\n${table.content}\n}\n") tables
   );
@@ -89,13 +91,13 @@ in
       type = types.attrsOf types.path;
       default = { };
       internal = true;
-      description = "Unused: rules are checked when they are loaded.";
+      description = "Harmless: rules are checked when they are loaded.";
     };
     preCheckRuleset = mkOption {
       type = types.lines;
       default = "";
       internal = true;
-      description = "Unused: rules are checked when they are loaded.";
+      description = "Harmless: rules are checked when they are loaded.";
     };
     flushRuleset = mkOption {
       type = types.bool;

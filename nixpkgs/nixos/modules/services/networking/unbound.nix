@@ -37,7 +37,7 @@ in
     user = option types.str "unbound" "User that the resolver runs as.";
     group = option types.str "unbound" "Group that the resolver runs as.";
     stateDir = option types.path "/var/lib/unbound" "Where its data lie.";
-    checkconf = flag true "The resolver checks its configuration whenever it starts, whatever this says.";
+    checkconf = flag true "Harmless: the resolver checks its configuration whenever it starts, whatever this says.";
     resolveLocalQueries = flag true "Whether the machine itself asks it.";
     enableRootTrustAnchor = flag true "Whether signatures are checked from the root on.";
     localControlSocketPath = maybe types.str "Socket that unbound-control uses; null: none.";

@@ -35,7 +35,7 @@ in
   };
 
   config = {
-    snowglobe.system.debianPackages = lib.optional (cfg.implementation == "broker") "dbus-broker";
+    snowglobe.system.debianPackages = lib.optional (cfg.implementation == "broker") (lib.getName cfg.brokerPackage);
     environment.etc = lib.mkIf (foreign != [ ]) {
       "dbus-1/system-local.conf".text = busConfig "system";
       "dbus-1/session-local.conf".text = busConfig "session";

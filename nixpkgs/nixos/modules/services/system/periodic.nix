@@ -58,7 +58,7 @@ in
     };
     services.logrotate = {
       enable = flag (entries != { }) "Whether logs are rotated.";
-      allowNetworking = flag false "Whether scripts of logrotate may use the network: they may.";
+      allowNetworking = flag false "Harmless: scripts of logrotate may use the network anyway.";
       checkConfig = flag true "Whether the configuration is checked: when the system runs, by logrotate-checkconf.";
       configFile = mkOption { type = types.path; default = configFile; defaultText = "made of the settings"; description = "logrotate.conf."; };
       extraArgs = mkOption { type = types.listOf types.str; default = [ ]; description = "Arguments of logrotate."; };

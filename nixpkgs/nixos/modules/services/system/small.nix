@@ -13,10 +13,10 @@ in
   options = {
     services.nscd = {
       enable = flag false "Not supported: glibc finds Debian's name service modules by itself, so that no cache is needed. (On by default upstream, for that reason.)";
-      enableNsncd = flag true "Unused without nscd.";
-      user = mkOption { type = types.str; default = "nscd"; description = "Unused without nscd."; };
-      group = mkOption { type = types.str; default = "nscd"; description = "Unused without nscd."; };
-      config = mkOption { type = types.lines; default = ""; description = "Unused without nscd."; };
+      enableNsncd = flag true "Harmless: unused without nscd, which is not run.";
+      user = mkOption { type = types.str; default = "nscd"; description = "Harmless: unused without nscd, which is not run."; };
+      group = mkOption { type = types.str; default = "nscd"; description = "Harmless: unused without nscd, which is not run."; };
+      config = mkOption { type = types.lines; default = ""; description = "Harmless: unused without nscd, which is not run."; };
     };
     services.timesyncd = {
       enable = flag false "Whether the clock is set over the network. (On by default upstream, off in its tests.)";

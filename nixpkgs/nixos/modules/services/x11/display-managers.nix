@@ -16,11 +16,13 @@ let
     [LightDM]
     ${lib.optionalString (lightdm.greeter.enable) "greeter-user=lightdm"}
     greeters-directory=/usr/share/xgreeters
-    sessions-directory=${cfg.sessionFolder}/share/xsessions:/usr/share/xsessions:/usr/share/wayland-sessions
+    sessions-directory=${lib.concatMapStrings (package: "${package}/share/xsessions:${package}/share/wayland-sessions:") ([ cfg.sessionFolder ] ++ cfg.sessionPackages)}/usr/share/xsessions:/usr/share/wayland-sessions
+    ${lib.optionalString (x.tty != null) "minimum-vt=${toString x.tty}"}
+    ${lib.optionalString (x.display != null) "minimum-display-number=${toString x.display}"}
     ${lightdm.extraConfig}
 
     [Seat:*]
-    xserver-command=/usr/bin/X -nolisten tcp
+    xserver-command=/usr/bin/X ${x.serverArguments}
     user-session=${session}
     # Sessions read /etc/profile themselves; Debian's wrapper would run all of /etc/X11/Xsession.d.
     session-wrapper=/usr/bin/env

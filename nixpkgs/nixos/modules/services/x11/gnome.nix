@@ -53,6 +53,16 @@ let
     }
   ];
 
+  # Services of a session for hardware that a machine does not have. Each is a program that GNOME
+  # would start at login, seconds of it under emulation.
+  idleServices =
+    map (name: "org.gnome.SettingsDaemon.${name}") [
+      "Color" "PrintNotifications" "Rfkill" "Sharing" "Smartcard" "Sound" "UsbProtection" "Wacom" "Wwan"
+    ]
+    ++ map (name: "gvfs-${name}-volume-monitor") [ "afc" "goa" "gphoto2" "mtp" "udisks2" ];
+  # Programs ask portals for settings when they start, and wait for the answer.
+  portals = [ "xdg-desktop-portal" "xdg-desktop-portal-gnome" "xdg-desktop-portal-gtk" ];
+
   defaults = ''
     [org/gnome/shell]
     enabled-extensions=['${identifier}'${lib.concatMapStrings (name: ", '${name}'") cfg.enabledExtensions}]
@@ -93,10 +103,26 @@ in
     // {
       gnome-keyring.enable = flag false "Whether there is GNOME's keyring.";
     };
+    xdg.portal = {
+      enable = flag false "Whether programs can use desktop portals in GNOME. (On by default upstream; under emulation they take longer to start than programs wait for.)";
+      extraPortals = mkOption { type = types.listOf types.package; default = [ ]; description = "Packages with further portals."; };
+      config = mkOption { type = types.attrsOf (types.attrsOf (types.either types.str (types.listOf types.str))); default = { }; description = "Sections of portals.conf: which portal answers for what, by desktop (`common`: every one)."; };
+    };
     services.accounts-daemon.enable = flag false "Whether AccountsService runs when it is asked.";
   };
 
   config = lib.mkMerge [
+    (lib.mkIf config.xdg.portal.enable {
+      snowglobe.system.debianPackages = [ "xdg-desktop-portal" ];
+      environment.systemPackages = config.xdg.portal.extraPortals;
+      environment.pathsToLink = [ "/share/xdg-desktop-portal" ];
+      environment.etc = lib.mapAttrs' (
+        desktop: preferred:
+        lib.nameValuePair "xdg/xdg-desktop-portal/${lib.optionalString (desktop != "common") "${desktop}-"}portals.conf" {
+          text = lib.generators.toINI { } { inherit preferred; };
+        }
+      ) (lib.mapAttrs (_: lib.mapAttrs (_: value: lib.concatStringsSep ";" (lib.toList value))) config.xdg.portal.config);
+    })
     (lib.mkIf config.services.accounts-daemon.enable { snowglobe.system.debianPackages = [ "accountsservice" ]; })
     (lib.mkIf config.services.gnome.gnome-keyring.enable {
       snowglobe.system.debianPackages = [ "gnome-keyring" "libpam-gnome-keyring" ];
@@ -133,6 +159,8 @@ in
         "dconf/db/local.d/00-snowglobe".text = defaults;
       };
       system.activationScripts.dconf.text = "/usr/bin/dconf compile /etc/dconf/db/local /etc/dconf/db/local.d";
+
+      systemd.user.services = lib.genAttrs (idleServices ++ lib.optionals (!config.xdg.portal.enable) portals) (_: { enable = false; });
 
       # A desktop needs its time under emulation.
       systemd.user.settings.Manager.DefaultTimeoutStartSec = lib.mkForce "900s";

@@ -35,9 +35,11 @@ let
     . /etc/profile
     export XDG_SESSION_TYPE=x11
     ${cfg.displayManager.sessionCommands}
-    systemctl --user import-environment DISPLAY XAUTHORITY PATH XDG_SESSION_ID XDG_SESSION_TYPE XDG_CURRENT_DESKTOP || true
+    ${lib.optionalString (cfg.autoRepeatDelay != null || cfg.autoRepeatInterval != null)
+      "xset r rate ${toString (if cfg.autoRepeatDelay == null then 660 else cfg.autoRepeatDelay)} ${toString (if cfg.autoRepeatInterval == null then 25 else 1000 / cfg.autoRepeatInterval)}"}
+    systemctl --user import-environment ${toString (lib.unique ([ "DISPLAY" "XAUTHORITY" "PATH" "XDG_SESSION_ID" "XDG_SESSION_TYPE" "XDG_CURRENT_DESKTOP" ] ++ cfg.displayManager.importedVariables))} || true
     if command -v dbus-update-activation-environment > /dev/null; then
-      dbus-update-activation-environment DISPLAY XAUTHORITY || true
+      dbus-update-activation-environment ${if cfg.updateDbusEnvironment then "--all" else "DISPLAY XAUTHORITY"} || true
     fi
     systemctl --user start nixos-fake-graphical-session.target || true
     if [ -x "$HOME/.xprofile" ]; then . "$HOME/.xprofile"; fi
@@ -49,19 +51,27 @@ let
   desktops = lib.filter (session: session.manage == "desktop") extraSessions;
   windows = lib.filter (session: session.manage == "window") extraSessions ++ map (name: {
     inherit name;
-    start = "${managers.${name}.command}${lib.optionalString (name == "i3" && cfg.windowManager.i3.configFile != null) " -c ${toString cfg.windowManager.i3.configFile}"} & waitPID=$!";
+    start = "${lib.optionalString (name == "i3") cfg.windowManager.i3.extraSessionCommands}\n${managers.${name}.command}${lib.optionalString (name == "i3" && cfg.windowManager.i3.configFile != null) " -c ${toString cfg.windowManager.i3.configFile}"} & waitPID=$!";
   }) enabledManagers;
 
+  # What a session shows of itself, where its parts say so.
+  described = name: parts: {
+    inherit name;
+    prettyName = lib.findFirst (text: text != "") name (map (part: part.prettyName or "") parts);
+    desktopNames = lib.findFirst (names: names != [ ]) [ name ] (map (part: part.desktopNames or [ ]) parts);
+  };
   scripts =
-    map (window: { name = "none+${window.name}"; command = "${window.start}\n[ -n \"$waitPID\" ] && wait \"$waitPID\""; }) windows
-    ++ map (desktop: { name = desktop.name; command = "${desktop.start}\n[ -n \"$waitPID\" ] && wait \"$waitPID\""; }) desktops
+    map (window: described "none+${window.name}" [ window ] // { command = "${autostart}${window.start}\n[ -n \"$waitPID\" ] && wait \"$waitPID\""; }) windows
+    ++ map (desktop: described desktop.name [ desktop ] // { command = "${desktop.start}\n[ -n \"$waitPID\" ] && wait \"$waitPID\""; }) desktops
     ++ lib.concatMap (
       desktop:
-      map (window: {
-        name = "${desktop.name}+${window.name}";
+      map (window: described "${desktop.name}+${window.name}" [ desktop window ] // {
         command = "${window.start}\n${desktop.start}\n[ -n \"$waitPID\" ] && wait \"$waitPID\"";
       }) windows
     ) desktops;
+
+  # Entries of /etc/xdg/autostart, by systemd's units for them.
+  autostart = lib.optionalString cfg.desktopManager.runXdgAutostartIfNone "systemctl --user start xdg-desktop-autostart.target || true\n";
 
   sessionFiles = pkgs.linkFarm "desktops" (
     map (session: {
@@ -72,8 +82,8 @@ let
         Type=XSession
         TryExec=${sessionScript session.name session.command}
         Exec=${sessionScript session.name session.command}
-        Name=${session.name}
-        DesktopNames=${session.name}
+        Name=${session.prettyName}
+        DesktopNames=${lib.concatStringsSep ";" session.desktopNames}
       '';
     }) scripts
   );
@@ -98,7 +108,7 @@ in
     autoRepeatDelay = mkOption { type = types.nullOr types.int; default = null; description = "Milliseconds before a key repeats."; };
     autoRepeatInterval = mkOption { type = types.nullOr types.int; default = null; description = "Milliseconds between repetitions."; };
     inputClassSections = mkOption { type = types.listOf types.lines; default = [ ]; description = "Sections `InputClass`."; };
-    modules = mkOption { type = types.listOf types.path; default = [ ]; description = "Packages with drivers."; };
+    modules = mkOption { type = types.listOf types.path; default = [ ]; description = "Not supported: drivers that are not Debian's."; };
     videoDrivers = mkOption { type = types.listOf types.str; default = [ "modesetting" ]; description = "Drivers of the screen."; };
     videoDriver = mkOption { type = types.nullOr types.str; default = null; description = "Driver of the screen."; };
     resolutions = mkOption { type = types.listOf types.attrs; default = [ ]; description = "Sizes of the screen, the first one that works."; };
@@ -114,7 +124,7 @@ in
     monitorSection = lines "Text of the section `Monitor`.";
     serverLayoutSection = lines "Text of the section `ServerLayout`.";
     xrandrHeads = mkOption { type = types.listOf types.unspecified; default = [ ]; description = "Not supported: a machine has one screen."; };
-    excludePackages = mkOption { type = types.listOf types.package; default = [ ]; description = "Packages that are left out."; };
+    excludePackages = mkOption { type = types.listOf types.package; default = [ ]; description = "Packages that are left out of `environment.systemPackages`: xterm."; };
     verbose = mkOption { type = types.nullOr types.int; default = 3; description = "How much the server logs."; };
     enableCtrlAltBackspace = flag false "Whether Ctrl-Alt-Backspace ends the server.";
     terminateOnReset = flag true "Whether the server ends with the last client.";
@@ -131,6 +141,12 @@ in
       variant = text "" "Variant of the layout.";
       dir = mkOption { type = types.path; default = "/usr/share/X11/xkb"; internal = true; description = "Where layouts are."; };
       extraLayouts = mkOption { type = types.attrsOf types.unspecified; default = { }; description = "Not supported."; };
+    };
+    serverArguments = mkOption {
+      type = types.str;
+      internal = true;
+      default = "-nolisten tcp" + lib.optionalString (!cfg.terminateOnReset) " -noreset" + lib.optionalString (cfg.dpi != null) " -dpi ${toString cfg.dpi}" + lib.optionalString (cfg.verbose != null) " -logverbose ${toString cfg.verbose}";
+      description = "Arguments of the X server.";
     };
     displayManager = {
       sessionCommands = lines "Shell commands at the start of every session.";
@@ -176,7 +192,7 @@ in
       xterm.enable = flag (cfg.enable && lib.versionOlder config.system.stateVersion "19.09") "Whether there is a session of one xterm.";
       xfce = {
         enable = flag false "Whether there is Xfce.";
-        enableXfwm = flag true "Whether Xfce has its own window manager.";
+        enableXfwm = flag true "Whether Xfce has its own window manager; if not, a session needs another one beside it.";
         noDesktop = flag false "Whether Xfce has no desktop.";
         enableScreensaver = flag true "Whether Xfce has a screen saver.";
       };
@@ -195,6 +211,7 @@ in
       ))
       // lib.optionalAttrs cfg.enableTCP { "services.xserver.enableTCP" = "X is for the machine itself"; }
       // lib.optionalAttrs (cfg.xrandrHeads != [ ]) { "services.xserver.xrandrHeads" = "a machine has one screen"; }
+      // lib.optionalAttrs (cfg.modules != [ ]) { "services.xserver.modules" = "drivers are those of Debian's packages"; }
       // lib.optionalAttrs cfg.wacom.enable { "services.xserver.wacom.enable" = "a machine has no such tablet"; }
       // lib.optionalAttrs cfg.synaptics.enable { "services.xserver.synaptics.enable" = "a machine has no touchpad"; }
       // lib.optionalAttrs (cfg.xkb.extraLayouts != { }) { "services.xserver.xkb.extraLayouts" = "layouts are Debian's"; }
@@ -225,12 +242,17 @@ in
       "xserver-xorg-core" "xserver-xorg-input-libinput" "xinit" "xauth" "x11-xserver-utils" "x11-utils" "xkb-data" "x11-xkb-utils"
       "fonts-dejavu-core" "fontconfig" "libgl1-mesa-dri" "dbus-user-session"
     ]
-    ++ lib.optionals cfg.desktopManager.xfce.enable [ "xfce4-session" "xfce4-panel" "xfwm4" "xfdesktop4" "xfce4-settings" "thunar" ]
+    ++ lib.optionals cfg.desktopManager.xfce.enable (
+      [ "xfce4-session" "xfce4-panel" "xfce4-settings" "thunar" ]
+      ++ lib.optional cfg.desktopManager.xfce.enableXfwm "xfwm4"
+      ++ lib.optional (!cfg.desktopManager.xfce.noDesktop) "xfdesktop4"
+      ++ lib.optional cfg.desktopManager.xfce.enableScreensaver "xfce4-screensaver"
+    )
     ++ lib.optionals cfg.desktopManager.lxqt.enable [ "lxqt-core" ]
     ++ lib.optionals cfg.desktopManager.mate.enable [ "mate-session-manager" "mate-panel" "marco" "caja" ];
 
     environment.systemPackages =
-      [ pkgs.xterm ]
+      lib.subtractLists cfg.excludePackages [ pkgs.xterm ]
       ++ lib.concatMap (name: [ cfg.windowManager.${name}.package ] ++ cfg.windowManager.${name}.extraPackages) enabledManagers
       ++ [ sessionFiles ];
     environment.pathsToLink = [ "/share/xsessions" "/share/wayland-sessions" ];
@@ -259,6 +281,9 @@ in
           Option "OffTime" "0"
           ${cfg.serverFlagsSection}
         EndSection
+        Section "Module"
+          ${cfg.moduleSection}
+        EndSection
         Section "Monitor"
           Identifier "Monitor[0]"
           ${cfg.monitorSection}
@@ -281,6 +306,13 @@ in
           EndSubSection
           ${cfg.screenSection}
         EndSection
+        ${lib.optionalString (cfg.serverLayoutSection != "") ''
+          Section "ServerLayout"
+            Identifier "Layout[all]"
+            Screen "Screen-modesetting[0]"
+            ${cfg.serverLayoutSection}
+          EndSection
+        ''}
         ${lib.concatMapStrings (text: "Section \"InputClass\"\n${text}\nEndSection\n") cfg.inputClassSections}
         ${cfg.config}
         ${cfg.extraConfig}

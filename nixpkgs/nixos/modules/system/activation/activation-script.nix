@@ -18,7 +18,7 @@ let
         supportsDryActivation = mkOption {
           type = types.bool;
           default = false;
-          description = "Whether the script may run when nothing is to be changed. Machines have no dry activation.";
+          description = "Without effect: machines have no dry activation.";
         };
       };
     }
@@ -76,7 +76,7 @@ in
     activatable = mkOption {
       type = types.bool;
       default = true;
-      description = "Whether a running machine could be switched to the system: machines are not switched in this version.";
+      description = "Without effect: a running machine is not switched to another system in this version.";
     };
     switch.enable = mkOption {
       type = types.bool;

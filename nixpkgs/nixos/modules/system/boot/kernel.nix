@@ -28,7 +28,7 @@ in
       type = types.raw;
       default = pkgs.linuxPackages;
       defaultText = lib.literalExpression "pkgs.linuxPackages";
-      description = "The kernel: Debian's.";
+      description = "Harmless: there is one kernel, Debian's; a set of another version cannot be named.";
     };
     kernelPatches = mkOption {
       type = types.listOf types.attrs;
@@ -38,7 +38,7 @@ in
     extraModulePackages = mkOption {
       type = types.listOf types.package;
       default = [ ];
-      description = "Packages with modules of the kernel.";
+      description = "Not supported: modules that are not part of Debian's kernel.";
     };
     kernelParams = mkOption {
       type = types.listOf types.str;
@@ -80,14 +80,14 @@ in
     initrd = {
       enable = flag true "Whether there is an initrd: always.";
       kernelModules = strings "Modules that are loaded before anything is mounted.";
-      availableKernelModules = strings "Modules that can be loaded before anything is mounted: all of Debian's kernel.";
+      availableKernelModules = strings "Harmless: all modules of Debian's kernel can be loaded before anything is mounted.";
       supportedFilesystems = mkOption {
         type = types.coercedTo (types.listOf types.str) (names: lib.genAttrs names (_: true)) (types.attrsOf types.bool);
         default = { };
         description = "Types of file systems that can be mounted by the first process.";
       };
-      includeDefaultModules = flag true "Whether the usual modules are available: they all are.";
-      checkJournalingFS = flag true "Whether file systems are checked.";
+      includeDefaultModules = flag true "Harmless: all modules of Debian's kernel are available.";
+      checkJournalingFS = flag true "Harmless: the disks of a machine are made for the test, and checked as `noCheck` of a file system says.";
       preDeviceCommands = lines "Shell commands before devices are there.";
       postDeviceCommands = lines "Shell commands when devices are there, before anything is mounted.";
       postResumeCommands = lines "Shell commands before anything is mounted.";
@@ -120,11 +120,11 @@ in
         freeformType = types.attrsOf types.unspecified;
         options = {
           grub.enable = flag false "Whether GRUB is installed: not supported.";
-          grub.device = mkOption { type = types.str; default = ""; description = "Unused without GRUB."; };
-          grub.devices = strings "Unused without GRUB.";
-          timeout = mkOption { type = types.nullOr types.int; default = 5; description = "Unused: there is no boot loader."; };
+          grub.device = mkOption { type = types.str; default = ""; description = "Harmless: there is no boot loader."; };
+          grub.devices = strings "Harmless: there is no boot loader.";
+          timeout = mkOption { type = types.nullOr types.int; default = 5; description = "Harmless: there is no boot loader."; };
           systemd-boot.enable = flag false "Not supported.";
-          efi.canTouchEfiVariables = flag false "Unused without a boot loader.";
+          efi.canTouchEfiVariables = flag false "Harmless: there is no boot loader.";
           initScript.enable = flag false "Not supported.";
           generic-extlinux-compatible.enable = flag false "Not supported.";
         };
@@ -133,12 +133,12 @@ in
       description = "Boot loaders: machines are started without one.";
     };
     isContainer = flag false "Whether this system runs in a container: no, in a machine.";
-    hardwareScan = flag true "Whether modules are loaded for devices that are found.";
+    hardwareScan = flag true "Harmless: a virtual machine has the cards that its configuration names.";
     growPartition = flag false "Not supported.";
     plymouth.enable = flag false "Not supported.";
     swraid.enable = flag false "Whether software RAID arrays are assembled when the machine boots.";
     kernel.enable = mkOption { type = types.bool; default = true; internal = true; description = "Always."; };
-    vesa = flag false "Unused: has no meaning in upstream any more.";
+    vesa = flag false "Harmless: it has no meaning in upstream any more.";
     zfs = mkOption {
       type = types.submodule { freeformType = types.attrsOf types.unspecified; };
       default = { };
@@ -153,6 +153,7 @@ in
 
   config = {
     snowglobe.refused =
+      lib.optionalAttrs (config.boot.extraModulePackages != [ ]) { "boot.extraModulePackages" = "modules are those of Debian's kernel"; } //
       refuse "boot.kernelPatches" (cfg.kernelPatches != [ ]) oneKernel
       // refuse "boot.initrd.systemd.enable" cfg.initrd.systemd.enable "the first process is Snowglobe's agent"
       // refuse "boot.initrd.network.enable" (cfg.initrd.network.enable || cfg.initrd.network.ssh.enable) "there is no network before systemd runs"

@@ -374,7 +374,7 @@ in
     mapHashMaxSize = maybe types.ints.positive "Largest size of `map` tables.";
     serverNamesHashBucketSize = maybe types.ints.positive "Size of buckets of the table of names.";
     serverNamesHashMaxSize = maybe types.ints.positive "Largest size of the table of names.";
-    validateConfigFile = flag true "The server checks its configuration whenever it starts, whatever this says.";
+    validateConfigFile = flag true "Harmless: the server checks its configuration whenever it starts, whatever this says.";
     resolver = {
       addresses = option (types.listOf types.str) [ ] "Name servers.";
       valid = option types.str "" "How long answers hold.";

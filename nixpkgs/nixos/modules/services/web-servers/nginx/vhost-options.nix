@@ -21,8 +21,8 @@ in
     listenAddresses = option (types.listOf types.str) [ ] "Addresses to listen at, at the default ports.";
     enableACME = flag false "Not supported: certificates are not fetched.";
     useACMEHost = maybe types.str "Not supported: certificates are not fetched.";
-    acmeRoot = option (types.nullOr types.path) "/var/lib/acme/acme-challenge" "Used with ACME only, which is not supported.";
-    acmeFallbackHost = maybe types.str "Used with ACME only, which is not supported.";
+    acmeRoot = option (types.nullOr types.path) "/var/lib/acme/acme-challenge" "Harmless: used with ACME only, which is not supported.";
+    acmeFallbackHost = maybe types.str "Harmless: used with ACME only, which is not supported.";
     addSSL = flag false "TLS besides plain HTTP.";
     onlySSL = flag false "TLS and no plain HTTP.";
     forceSSL = flag false "TLS, and plain HTTP only to send clients there.";

@@ -181,6 +181,7 @@ let
 in
 {
   imports = [
+    (lib.mkRemovedOptionModule [ "systemd" "enableCgroupAccounting" ] "systemd counts what units use by itself, as its defaults say.")
     ./light.nix
     ./masks.nix
     ./tmpfiles.nix
@@ -258,11 +259,6 @@ in
       default = false;
       description = "Whether scripts of units are checked by shellcheck.";
     };
-    enableCgroupAccounting = mkOption {
-      type = types.bool;
-      default = true;
-      description = "Whether processor, memory and tasks of units are counted.";
-    };
     watchdog = lib.genAttrs [ "device" "runtimeTime" "rebootTime" "kexecTime" ] (
       name:
       mkOption {
@@ -308,6 +304,8 @@ in
     }) cfg.units;
 
     systemd.settings.Manager = {
+      # As NixOS's systemd is built: scripts look for these words in the journal.
+      StatusUnitFormat = lib.mkDefault "description";
       DefaultTimeoutStartSec = lib.mkDefault "90s";
       DefaultLimitNOFILE = lib.mkDefault "1024:524288";
       KExecWatchdogSec = lib.mkIf (cfg.watchdog.kexecTime != null) cfg.watchdog.kexecTime;

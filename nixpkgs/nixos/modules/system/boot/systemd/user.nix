@@ -83,6 +83,7 @@ in
   };
 
   config = {
+    systemd.user.settings.Manager.StatusUnitFormat = lib.mkDefault "description";
     environment.etc = {
       "systemd/user".source = derivation {
         name = "user-units";
