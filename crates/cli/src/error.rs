@@ -79,10 +79,20 @@ impl CliError {
 
     /// This host, or the network, is at fault.
     pub fn environment(message: impl Display) -> Self {
+        let message = message.to_string();
+        // Wherever it happens, and through however many layers the error came.
+        let full = message.contains("(os error 28)") || message.contains("(os error 122)");
+        let hints = if full {
+            vec![
+                "make room (`snowglobe cache gc` removes what is not in use), or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk".to_owned(),
+            ]
+        } else {
+            Vec::new()
+        };
         Self {
             kind: Kind::Environment,
-            message: message.to_string(),
-            hints: Vec::new(),
+            message,
+            hints,
             evaluation: None,
         }
     }
@@ -144,17 +154,7 @@ impl CliError {
 /// An I/O error is the environment's fault; its message names the file (`fs_err`).
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
-        let hint = match error.raw_os_error() {
-            Some(28) => {
-                Some("make room, or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk")
-            }
-            _ => None,
-        };
-        let error = Self::environment(chain(&error));
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        Self::environment(chain(&error))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use snowglobe_archive::{Archive, Progress, Settings as ArchiveSettings, Snapshot};
 use snowglobe_evaluate::{Argument, Note, PlanError, PlanRequest, Session, Settings, Source};
 use snowglobe_events::Location;
-use snowglobe_nix::{RenderOptions, SearchPathEntry};
+use snowglobe_nix::{Options, Origin, RenderOptions, SearchPathEntry, evaluate};
 use snowglobe_plan::Plan;
 use snowglobe_store::Store;
 
@@ -102,7 +102,7 @@ impl Workshop {
                 source: Source::File(file.clone()),
                 attr_path: attr_path(&attr),
                 arguments: arguments(selection)?,
-                options: snowglobe_nix::Options::default(),
+                options: Options::default(),
             };
             let one = snowglobe_evaluate::plan(&session, &request).map_err(plan_error)?;
             match &mut plan {
@@ -116,6 +116,18 @@ impl Workshop {
         }
         Ok(plan.expect("at least one attribute path"))
     }
+}
+
+/// Checks the syntax of one file, without what it imports.
+pub fn check_syntax(file: &Path) -> Result<()> {
+    let file = absolute_file(file)?;
+    let text = fs_err::read(&file).map_err(CliError::unusable)?;
+    let host = snowglobe_nix::LocalHost::from_env();
+    let origin = Origin::File(file.display().to_string());
+    let checked = evaluate(&host, Options::default(), |nix| {
+        nix.check(&text, origin).map_err(|fault| nix.report(fault))
+    })?;
+    checked.map_err(|error| evaluation_error(&error, false))
 }
 
 /// A file given by the user, as an absolute path; it must exist.

@@ -20,7 +20,7 @@ use crate::error::{CliError, Kind, Result, chain};
 use crate::interrupt::Interrupt;
 use crate::prepare::Factory;
 use crate::progress::Reporter;
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, check_syntax};
 
 /// Limits of time are so many times longer when machines are emulated.
 const TCG_SCALE: f64 = 4.0;
@@ -214,6 +214,10 @@ impl Stream {
         let scope = self.sink.scope();
         let workshop = &session.workshop;
         if plan.is_none() {
+            // Found without waiting for a download.
+            if let Err(error) = check_syntax(file) {
+                return phase(&scope, Phase::Evaluate, || Err(error));
+            }
             let snapshot = phase(&scope, Phase::Fetch, || workshop.snapshot())?;
             drop(snapshot);
             let notes = scope.clone();

@@ -1,0 +1,121 @@
+# Sourced by tests/run: what the host does to a run. Each is bounded.
+# shellcheck shell=sh
+
+step "the host"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Processes of QEMU that belong to a process tree of ours: their command lines name the run's folder.
+leftover() { pgrep -f "qemu-system.*$1" || true; }
+
+# host_test NAME FUNCTION
+host_test() {
+    begin=$(date +%s)
+    log=$scratch/log
+    if ( set -e; "$2" ) >"$log" 2>&1; then
+        ok
+        printf 'pass  %-28s %4s s\n' "$1" $(($(date +%s) - begin))
+    else
+        bad "$1"
+        printf 'FAIL  %-28s %4s s\n' "$1" $(($(date +%s) - begin))
+        tail -n 40 "$log" | sed 's/^/      /'
+    fi
+}
+
+# started LOG: waits until the endless test of that log is under way.
+started() {
+    for _ in $(seq 600); do
+        grep -q "under way" "$1" && return 0
+        sleep 0.5
+    done
+    cat "$1"
+    return 1
+}
+
+# gone STATE: no machine of the runs below that folder is left, within five seconds.
+gone() {
+    for _ in $(seq 50); do
+        [ -n "$(leftover "$1")" ] || return 0
+        sleep 0.1
+    done
+    echo "still there:"
+    pgrep -af "qemu-system.*$1"
+    return 1
+}
+
+no_network() {
+    status=0
+    SNOWGLOBE_CACHE=$scratch/empty SNOWGLOBE_MIRROR=http://127.0.0.1:9/debian \
+        timeout 60 "$snowglobe" run examples/client-server.nix 2>"$scratch/err" || status=$?
+    cat "$scratch/err"
+    [ "$status" = 3 ] && grep -q '127\.0\.0\.1:9' "$scratch/err"
+}
+
+# What needs no network gets along without.
+syntax_without_network() {
+    status=0
+    SNOWGLOBE_CACHE=$scratch/empty SNOWGLOBE_MIRROR=http://127.0.0.1:9/debian \
+        timeout 60 "$snowglobe" run tests/wrong/syntax.nix 2>"$scratch/err" || status=$?
+    cat "$scratch/err"
+    [ "$status" = 2 ] && grep -q 'syntax.nix:3:50' "$scratch/err"
+}
+
+two_at_once() {
+    timeout 600 "$snowglobe" run examples/client-server.nix --cold >"$scratch/one" 2>&1 &
+    one=$!
+    status=0
+    timeout 600 "$snowglobe" run examples/client-server.nix --cold >"$scratch/two" 2>&1 || status=$?
+    cat "$scratch/two"
+    wait "$one" || { cat "$scratch/one"; return 1; }
+    return "$status"
+}
+
+killed() {
+    SNOWGLOBE_STATE=$scratch/killed "$snowglobe" run tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
+    run=$!
+    started "$scratch/endless" || { kill -9 "$run"; return 1; }
+    [ -n "$(leftover "$scratch/killed")" ] || { echo "no machine was found"; return 1; }
+    kill -9 "$run"
+    gone "$scratch/killed"
+    ! grep "$scratch" /proc/self/mounts
+    SNOWGLOBE_STATE=$scratch/killed "$snowglobe" runs
+    SNOWGLOBE_STATE=$scratch/killed "$snowglobe" runs | grep -q 'killed.*endless'
+}
+
+interrupted() {
+    SNOWGLOBE_STATE=$scratch/int "$snowglobe" run tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
+    run=$!
+    started "$scratch/endless" || { kill -9 "$run"; return 1; }
+    kill -INT "$run"
+    status=0
+    wait "$run" || status=$?
+    cat "$scratch/endless"
+    [ "$status" = 130 ] || { echo "exit status $status"; return 1; }
+    gone "$scratch/int"
+    [ -z "$(find "$scratch/int" -path '*/state/*' -type f)" ] || { echo "disks are left"; return 1; }
+    SNOWGLOBE_STATE=$scratch/int "$snowglobe" runs | grep -q 'cancelled.*endless'
+}
+
+disk_full() {
+    mkdir "$scratch/small"
+    mount -t tmpfs -o size=24m none "$scratch/small"
+    status=0
+    SNOWGLOBE_CACHE=$scratch/small timeout 300 "$snowglobe" run examples/client-server.nix 2>"$scratch/err" || status=$?
+    umount "$scratch/small"
+    cat "$scratch/err"
+    [ "$status" = 3 ] && grep -qi 'no space left' "$scratch/err" && grep -q 'SNOWGLOBE_CACHE' "$scratch/err"
+}
+
+host_test "no network, empty cache" no_network
+host_test "a mistake without network" syntax_without_network
+host_test "two runs at once" two_at_once
+host_test "kill -9 leaves nothing" killed
+host_test "Ctrl-C leaves nothing" interrupted
+if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; then
+    umount "$scratch/try"
+    host_test "a full disk" disk_full
+else
+    skipped=$((skipped + 1))
+    echo "skip  a full disk: mounting a small file system needs root"
+fi
