@@ -91,6 +91,9 @@ class Driver:
             "run_tests": self.run_tests,
             "join_all": self.join_all,
             "retry": self.retry,
+            "checkpoint": self.checkpoint,
+            "restore": self.restore,
+            "checkpoints": self.checkpoints,
             "serial_stdout_off": self.serial_stdout_off,
             "serial_stdout_on": self.serial_stdout_on,
             "polling_condition": polling_condition.make(self),
@@ -151,6 +154,18 @@ class Driver:
     ) -> None:
         """Calls a function until it gives true; the last time with True."""
         retry(fn, timeout, timeout_seconds=timeout_seconds)
+
+    def checkpoint(self, name: str) -> None:
+        """Saves all machines and networks as they are now, under a name."""
+        channel().call("checkpoint", name=name)
+
+    def restore(self, name: str) -> None:
+        """Puts all machines and networks back to where they were at a checkpoint."""
+        channel().call("restore", name=name)
+
+    def checkpoints(self) -> list[str]:
+        """Names of the checkpoints, in the order in which they were made."""
+        return list(channel().call("checkpoints"))
 
     def create_machine(
         self,

@@ -89,6 +89,13 @@ const NAMES: &[&str] = &[
     "debug",
 ];
 
+/// Names that upstream does not have. A script may use them for something of its own.
+const ADDITIONS: &[(&str, &str)] = &[
+    ("checkpoint", "def checkpoint(name: str) -> None: ...\n"),
+    ("checkpoints", "def checkpoints() -> list[str]: ...\n"),
+    ("restore", "def restore(name: str) -> None: ...\n"),
+];
+
 /// Their declarations, for mypy.
 const DECLARATIONS: &str = "\
 import os as os
@@ -194,6 +201,7 @@ pub fn check(check: &Check<'_>) -> Result<Checked, RunError> {
     for part in [
         script.text.as_str(),
         DECLARATIONS,
+        &format!("{ADDITIONS:?}"),
         &check.tools.identity(),
         &format!("{names:?} {} {}", script.skip_lint, script.skip_type_check),
         &format!("{:?} {:?}", package, check.python_path),
@@ -280,6 +288,27 @@ pub fn check_script(check: &Check<'_>, scope: &Scope) -> Result<bool, RunError> 
     Ok(ok)
 }
 
+/// Whether a script gives a name a meaning of its own. It may look so where it does not, at the
+/// price of a type.
+fn binds(script: &str, name: &str) -> bool {
+    script.match_indices(name).any(|(at, _)| {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let before = &script[..at];
+        let after = &script[at + name.len()..];
+        if before.ends_with(word) || before.ends_with('.') || after.starts_with(word) {
+            return false;
+        }
+        let after = after.trim_start_matches([' ', '\t']);
+        let assigned = after.starts_with('=') && !after.starts_with("==");
+        let annotated = after.starts_with(':') || after.starts_with(',');
+        let before = before.trim_end_matches([' ', '\t']);
+        let introduced = ["def", "class", "as", "import", "for", "global", ","]
+            .iter()
+            .any(|keyword| before.ends_with(keyword));
+        assigned || annotated || introduced
+    })
+}
+
 /// How long a checker may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -291,7 +320,9 @@ fn broken(checker: &'static str, message: impl ToString) -> RunError {
 }
 
 fn lint(check: &Check<'_>, names: &[(String, &str)], map: &ScriptMap) -> Result<Checked, RunError> {
-    let known = NAMES.iter().map(|name| (*name).to_owned());
+    let additions = ADDITIONS.iter().map(|(name, _)| name);
+    let known = NAMES.iter().chain(additions);
+    let known = known.map(|name| (*name).to_owned());
     let known: Vec<String> = known
         .chain(names.iter().map(|(name, _)| name.clone()))
         .collect();
@@ -345,6 +376,12 @@ fn type_check(
     std::fs::create_dir_all(&cache).map_err(|error| broken("mypy", error))?;
     let folder = tempfile::tempdir().map_err(|error| broken("mypy", error))?;
     let mut declarations = DECLARATIONS.to_owned();
+    for (name, declaration) in ADDITIONS {
+        let taken = names.iter().any(|(other, _)| other == name);
+        if !taken && !binds(&check.test.script.text, name) {
+            declarations.push_str(declaration);
+        }
+    }
     for (name, class) in names {
         declarations.push_str(&format!("{name}: {class}\n"));
     }
@@ -513,6 +550,29 @@ pub(crate) fn failure(findings: &[Finding]) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_meanings_of_names_are_seen() {
+        for own in [
+            "def restore():\n  pass",
+            "restore = 1",
+            "restore: int = 1",
+            "from x import restore",
+            "for restore in y: pass",
+            "a, restore = 1, 2",
+        ] {
+            assert!(binds(own, "restore"), "{own}");
+        }
+        for other in [
+            "restore('x')",
+            "m.restore = 1",
+            "restored = 1",
+            "if restore == 1: pass",
+            "# nothing",
+        ] {
+            assert!(!binds(other, "restore"), "{other}");
+        }
+    }
 
     #[test]
     fn machines_have_variables() {

@@ -15,7 +15,7 @@ pub(crate) struct Console {
     more: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     /// Since the machine was started.
     lines: VecDeque<String>,
@@ -23,6 +23,9 @@ struct State {
     /// Index in `lines` of the first one that no `wait_for_console_text` has seen.
     unseen: usize,
 }
+
+/// What a console had shown at some moment.
+pub(crate) struct Kept(State);
 
 /// Bytes that are kept for `get_console_log`.
 const KEPT: usize = 32 << 20;
@@ -49,6 +52,16 @@ impl Console {
     /// The machine was started anew.
     pub fn clear(&self) {
         *self.lock() = State::default();
+    }
+
+    /// For [`Console::put_back`].
+    pub fn keep(&self) -> Kept {
+        Kept(self.lock().clone())
+    }
+
+    /// The machine has gone back to the moment when this was kept.
+    pub fn put_back(&self, kept: &Kept) {
+        *self.lock() = kept.0.clone();
     }
 
     /// All lines.

@@ -14,7 +14,7 @@ use snowglobe_plan::Test;
 use crate::check::{Check, check_script};
 use crate::error::RunError;
 use crate::locate::ScriptMap;
-use crate::methods::micros;
+use crate::methods::{CHECKPOINTS, micros};
 use crate::script::{End, Place, ScriptProcess, Setup, ensure_package};
 use crate::session::{Feed, Session, lock};
 use crate::tools::Tools;
@@ -236,6 +236,7 @@ pub fn run(
         left: Mutex::default(),
         in_vain: Mutex::default(),
         captures: Mutex::default(),
+        checkpoints: Mutex::default(),
     });
     for machine in world.machines() {
         let node = config
@@ -272,6 +273,8 @@ pub fn run(
     session.cancel.cancel();
     lock(&session.captures).clear();
     world.release();
+    // Nothing of a run that has ended can go back.
+    let _ = std::fs::remove_dir_all(session.run_dir.join(CHECKPOINTS));
     part.end(true, None);
     Ok(outcome)
 }

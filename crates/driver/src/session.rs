@@ -12,6 +12,7 @@ use snowglobe_events::{Frame, Kind, MachineState, Scope, Sink, SpanId};
 use crate::console::{Console, clean_line};
 use crate::error::Raise;
 use crate::locate::ScriptMap;
+use crate::methods::Checkpoint;
 use crate::script::Place;
 use crate::tools::Tools;
 use crate::world::{Capture, JournalEntry, Machine, Observer, World};
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     /// What the latest wait in vain was for, with its last state.
     pub in_vain: Mutex<Option<String>>,
     pub captures: Mutex<Vec<Box<dyn Capture>>>,
+    /// In the order in which they were made.
+    pub checkpoints: Mutex<Vec<Checkpoint>>,
 }
 
 /// The global time limit.

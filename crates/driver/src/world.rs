@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -90,6 +90,18 @@ pub trait World: Send + Sync {
         Err(Fault::unsupported(
             "create_machine(), which runs a machine by a start script,",
         ))
+    }
+
+    /// Saves all machines and networks as they are at one instant into a new folder, and goes on.
+    fn checkpoint(&self, _path: &Path, _limit: &Limit) -> Result<(), Fault> {
+        Err(Fault::unsupported("a checkpoint of these machines"))
+    }
+
+    /// Puts all machines and networks back to a saved state; what runs is ended first. `why` goes
+    /// into the machines' state. `known`: this run has saved it, so that nobody needs to be told
+    /// what the consoles had shown by then.
+    fn restore(&self, _path: &Path, _why: &str, _known: bool, _limit: &Limit) -> Result<(), Fault> {
+        Err(Fault::unsupported("a checkpoint of these machines"))
     }
 
     /// Ends all machines at once, without asking them.

@@ -30,7 +30,7 @@ mod spec;
 pub use accel::{Accelerator, Choice, Request};
 pub use error::Error;
 pub use host::{Host, Tools};
-pub use machine::{Machine, Observer, Start};
+pub use machine::{Forward, Machine, Observer, Restore, Start};
 pub use probe::{ProbeInput, choose};
 pub use qmp::{Qmp, QmpError};
 pub use running::{Ended, Reason};

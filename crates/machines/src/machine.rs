@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use snowglobe_plan::{Direction, Protocol};
 use snowglobe_sandbox::{Access, Network};
@@ -52,6 +53,26 @@ pub struct Start {
     pub allow_reboot: bool,
 }
 
+/// How a machine comes back from a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restore {
+    /// Whether it may reboot; else it ends instead.
+    pub allow_reboot: bool,
+    /// Whether the observer is not told what the console had shown: it knows.
+    pub console_known: bool,
+}
+
+/// A port of the host that leads into a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// Of the host.
+    pub address: IpAddr,
+    /// Of the host.
+    pub host_port: u16,
+    /// In the machine.
+    pub guest_port: u16,
+}
+
 /// One machine of a test. Cloning gives another handle; the machine is ended with the last one.
 #[derive(Clone)]
 pub struct Machine(Arc<Inner>);
@@ -71,6 +92,10 @@ struct State {
     last: Option<Ended>,
     /// Whether the console of the boot that was saved has been told, since it was saved in this run.
     told: bool,
+    /// Whether the running machine may reboot.
+    allow_reboot: bool,
+    /// Ports that were asked for while it runs.
+    forwards: Vec<Forward>,
 }
 
 impl Machine {
@@ -143,7 +168,7 @@ impl Machine {
     /// When it runs already, or the snapshot does not load: [`Error::Snapshot`]. The machine is
     /// ended then, and its disks are deleted, so that [`Machine::start`] boots it anew.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.restore_paused(snapshot)?;
+        self.restore_paused(snapshot, Restore::default())?;
         self.resume()
     }
 
@@ -152,11 +177,14 @@ impl Machine {
     /// # Errors
     ///
     /// As [`Machine::restore`].
-    pub fn restore_paused(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    pub fn restore_paused(&self, snapshot: &Snapshot, how: Restore) -> Result<(), Error> {
         if self.running().is_some() {
             return Err(Error::Running(self.name().to_owned()));
         }
-        let loaded = self.load(snapshot);
+        if how.console_known {
+            self.console_was_told();
+        }
+        let loaded = self.load(snapshot, how.allow_reboot);
         if loaded.is_err() {
             self.release();
             let _ = self.wait_ended(COMMAND_LIMIT);
@@ -169,7 +197,7 @@ impl Machine {
         })
     }
 
-    fn load(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    fn load(&self, snapshot: &Snapshot, allow_reboot: bool) -> Result<(), Error> {
         let hardware = &self.0.spec.hardware;
         let disks = disks::overlay(&self.0.directory, hardware, &snapshot.disks())?;
         self.replay_console(snapshot)?;
@@ -180,7 +208,7 @@ impl Machine {
                 Some(ram::blank(size).map_err(Error::system("make the machine's memory"))?)
             }
         };
-        let running = self.launch(disks, memory, Some(snapshot), false)?;
+        let running = self.launch(disks, memory, Some(snapshot), allow_reboot)?;
         snapshot.receive(&running.qmp)?;
         self.forward_planned()
     }
@@ -394,7 +422,22 @@ impl Machine {
             .port();
         let inner = self.forward_inside(guest_port)?;
         forward(listener, running.process(), inner).map_err(Error::system("start a thread"))?;
+        self.0.lock().forwards.push(Forward {
+            address,
+            host_port,
+            guest_port,
+        });
         Ok(host_port)
+    }
+
+    /// Ports that were forwarded since it was started, planned ones among them.
+    pub fn forwards(&self) -> Vec<Forward> {
+        self.0.lock().forwards.clone()
+    }
+
+    /// Whether it was started so that it may reboot.
+    pub fn may_reboot(&self) -> bool {
+        self.0.lock().allow_reboot
     }
 
     /// Lets QEMU forward a port of its own loopback into the machine; gives that port.
@@ -509,6 +552,8 @@ impl Machine {
                 let running = Arc::new(running);
                 state.running = Some(running.clone());
                 state.last = None;
+                state.allow_reboot = allow_reboot;
+                state.forwards.clear();
                 drop(state);
                 if snapshot.is_none() {
                     self.forward_planned()?;

@@ -392,6 +392,11 @@ impl Machine {
         let console = target.join(console::FILE);
         fs::write(&console, shown).map_err(Error::file("write", &console))?;
         let state_file = target.join(STATE);
+        // With memory in it, the state is large, and nobody will check it before QEMU does.
+        let state_blake3 = match memory {
+            Some(_) => hash_file(&state_file).map_err(Error::file("read", &state_file))?,
+            None => String::new(),
+        };
         let manifest = Manifest {
             format: FORMAT,
             machine: self.name().to_owned(),
@@ -399,7 +404,7 @@ impl Machine {
             state_bytes: fs::metadata(&state_file)
                 .map_err(Error::file("read", &state_file))?
                 .len(),
-            state_blake3: hash_file(&state_file).map_err(Error::file("read", &state_file))?,
+            state_blake3,
             ram: memory,
             disks: disks.len(),
             host_boot: host_boot(),
@@ -423,6 +428,45 @@ impl Machine {
             state_time,
             time: started.elapsed(),
         })
+    }
+}
+
+impl Machine {
+    /// Copies the disks of a machine that does not run, as they were left, into a new folder; there
+    /// may be none yet.
+    ///
+    /// # Errors
+    ///
+    /// When it runs, or a file cannot be copied.
+    pub fn copy_disks(&self, folder: &Path) -> Result<(), Error> {
+        if self.is_running() {
+            return Err(Error::Running(self.name().to_owned()));
+        }
+        fs::create_dir_all(folder).map_err(Error::file("make the directory", folder))?;
+        let disks = disks::paths(self.directory(), &self.spec().hardware);
+        for (index, disk) in disks.iter().enumerate() {
+            if disk.exists() {
+                disks::copy_file(disk, &folder.join(disk_name(index)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts disks in place that [`Machine::copy_disks`] copied.
+    ///
+    /// # Errors
+    ///
+    /// When it runs, or a file cannot be copied.
+    pub fn put_disks(&self, folder: &Path) -> Result<(), Error> {
+        self.forget_state()?;
+        let disks = disks::paths(self.directory(), &self.spec().hardware);
+        for (index, disk) in disks.iter().enumerate() {
+            let saved = folder.join(disk_name(index));
+            if saved.exists() {
+                disks::copy_file(&saved, disk)?;
+            }
+        }
+        Ok(())
     }
 }
 

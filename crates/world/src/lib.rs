@@ -2,6 +2,7 @@
 //! switches between them, behind the driver's traits.
 
 mod agent;
+mod checkpoint;
 mod machine;
 mod tools;
 mod vlan;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,6 +37,10 @@ struct Inner {
     ready: AtomicBool,
     /// Whether it was started in this run.
     started: AtomicBool,
+    /// Messages of the present boot's journal that were passed on, lost ones included.
+    journal: AtomicU64,
+    /// How many of them the run knows already, because it went back to a checkpoint.
+    journal_known: AtomicU64,
     /// Counts boots, so that what watches one boot knows when another has begun.
     boot: AtomicU64,
     /// Only one thread starts it at a time.
@@ -106,10 +110,74 @@ impl Machine {
             warm,
             ready: AtomicBool::new(false),
             started: AtomicBool::new(false),
+            journal: AtomicU64::new(0),
+            journal_known: AtomicU64::new(0),
             boot: AtomicU64::new(0),
             starting: Mutex::new(()),
             leaving: Mutex::default(),
         }))
+    }
+
+    /// The machine without its agent.
+    pub fn qemu(&self) -> &machines::Machine {
+        &self.0.machine
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.0.machine.is_running()
+    }
+
+    /// Keeps it from being started meanwhile.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.0
+            .starting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was started in this run.
+    pub fn was_started(&self) -> bool {
+        self.0.started.load(Ordering::SeqCst)
+    }
+
+    /// The state of before is put back.
+    pub fn set_started(&self, started: bool) {
+        self.0.started.store(started, Ordering::SeqCst);
+    }
+
+    /// Messages of its journal that were passed on in the present boot.
+    pub fn journal_position(&self) -> u64 {
+        self.0.journal.load(Ordering::SeqCst)
+    }
+
+    /// Ends it without saving anything, and waits until it has ended.
+    pub fn end_now(&self, limit: &Limit) -> Result<(), Fault> {
+        self.0.ready.store(false, Ordering::SeqCst);
+        if !self.is_running() {
+            return Ok(());
+        }
+        self.0.client.disconnect();
+        self.0.machine.release();
+        let time = limit.left().unwrap_or(END_LIMIT).max(END_LIMIT);
+        match self.0.machine.wait_ended(time) {
+            Some(_) => Ok(()),
+            None => Err(Fault::TimedOut),
+        }
+    }
+
+    /// Takes up the conversation with a machine that was put back. Of its journal, so many messages
+    /// are known.
+    pub fn came_back(&self, why: &str, journal: u64) -> Result<(), Fault> {
+        let inner = &self.0;
+        inner.observer.state(
+            inner.machine.name(),
+            MachineState::Restored,
+            Some(why.to_owned()),
+        );
+        inner.journal_known.store(journal, Ordering::SeqCst);
+        inner.journal.store(journal, Ordering::SeqCst);
+        self.renew()
     }
 
     /// Boots it from its disks, and follows it.
@@ -168,13 +236,20 @@ impl Machine {
         inner
             .observer
             .state(inner.machine.name(), MachineState::Ready, None);
+        let known = inner.journal_known.swap(0, Ordering::SeqCst);
         let Ok(mut journal) = inner.client.journal() else {
             return;
         };
+        let mut position = 0;
         while let Ok(Some(entry)) = journal.next(None) {
             if !present() {
                 return;
             }
+            position += entry.lost + 1;
+            if position <= known {
+                continue;
+            }
+            inner.journal.store(position, Ordering::SeqCst);
             inner.observer.journal(
                 inner.machine.name(),
                 driver::JournalEntry {

@@ -40,7 +40,7 @@ pub enum WorldError {
 
 /// Machines and networks of one run of a test.
 pub struct World {
-    machines: Vec<Arc<Machine>>,
+    machines: Vec<Machine>,
     vlans: BTreeMap<u16, Arc<Vlan>>,
 }
 
@@ -104,13 +104,17 @@ impl World {
                 source: Box::new(source),
             })?;
             let warm = Warm::new(parts.policy.clone(), refused);
-            machines.push(Arc::new(Machine::new(
-                machine,
-                parts.observer.clone(),
-                warm,
-            )));
+            machines.push(Machine::new(machine, parts.observer.clone(), warm));
         }
         Ok(Self { machines, vlans })
+    }
+
+    pub(crate) fn machines(&self) -> &[Machine] {
+        &self.machines
+    }
+
+    pub(crate) fn vlans(&self) -> &BTreeMap<u16, Arc<Vlan>> {
+        &self.vlans
     }
 }
 
@@ -118,7 +122,7 @@ impl driver::World for World {
     fn machines(&self) -> Vec<Arc<dyn driver::Machine>> {
         self.machines
             .iter()
-            .map(|m| m.clone() as Arc<dyn driver::Machine>)
+            .map(|machine| Arc::new(machine.clone()) as Arc<dyn driver::Machine>)
             .collect()
     }
 
@@ -145,6 +149,14 @@ impl driver::World for World {
         self.vlans
             .get(&number)
             .map(|vlan| vlan.clone() as Arc<dyn driver::Vlan>)
+    }
+
+    fn checkpoint(&self, path: &Path, _limit: &Limit) -> Result<(), Fault> {
+        self.save_all(path)
+    }
+
+    fn restore(&self, path: &Path, why: &str, known: bool, limit: &Limit) -> Result<(), Fault> {
+        self.restore_all(path, why, known, limit)
     }
 
     fn release(&self) {

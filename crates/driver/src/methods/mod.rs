@@ -1,6 +1,7 @@
 //! What a script can ask for: every method of a machine and every global, by name.
 
 mod arguments;
+mod checkpoint;
 mod commands;
 mod files;
 mod network;
@@ -51,6 +52,7 @@ impl From<Value> for Answer {
     }
 }
 
+pub(crate) use checkpoint::{Checkpoint, FOLDER as CHECKPOINTS};
 pub(crate) use screen::save as save_picture;
 
 type Result<T = Answer> = std::result::Result<T, Raise>;
@@ -58,6 +60,7 @@ type Result<T = Answer> = std::result::Result<T, Raise>;
 /// Requests that only keep the books: no call of their own in the event stream.
 const QUIET: &[&str] = &[
     "arm_timeout",
+    "checkpoints",
     "console_read",
     "copied_from_machine",
     "log",
@@ -76,7 +79,7 @@ const QUIET: &[&str] = &[
 
 /// Whether a request is done at once, so that it needs no thread of its own.
 pub(crate) fn is_quick(method: &str) -> bool {
-    QUIET.contains(&method) && !["console_read", "sync_all"].contains(&method)
+    QUIET.contains(&method) && !["checkpoints", "console_read", "sync_all"].contains(&method)
 }
 
 /// Carries out a request.
@@ -191,6 +194,9 @@ fn dispatch(session: &Session, call: Call) -> Result {
         "create_machine" => power::create(session, &call),
         "arm_timeout" => power::arm_timeout(session),
         "sync_all" => power::sync_all(session, &call),
+        "checkpoint" => checkpoint::save(session, &call),
+        "restore" => checkpoint::restore(session, &call),
+        "checkpoints" => checkpoint::list(session),
         "switch_root" => Err(unsupported("switch_root(), for tests of the initrd,")),
         "ssh_backdoor_command" => Err(unsupported(
             "the SSH back door (`snowglobe shell` opens a shell)",
