@@ -110,6 +110,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         python_path: Vec::new(),
         visible: Vec::new(),
         skip_checks: false,
+        capture: None,
+        resume: None,
     };
     let outcome = run(config, move |observer| {
         let names: Vec<&str> = machines.iter().map(String::as_str).collect();

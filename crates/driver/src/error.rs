@@ -34,6 +34,9 @@ pub enum RunError {
         /// What it said.
         message: String,
     },
+    /// What a failed run had saved cannot be put in place.
+    #[error("cannot resume: {0}")]
+    Resume(#[source] Fault),
     /// The machines could not be made.
     #[error("cannot prepare the machines: {0}")]
     World(#[source] Box<dyn std::error::Error + Send + Sync>),

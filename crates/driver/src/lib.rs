@@ -9,6 +9,7 @@
 //! [`run`] is the entrance.
 
 mod cancel;
+mod capture;
 mod check;
 mod console;
 mod error;

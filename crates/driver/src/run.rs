@@ -60,6 +60,10 @@ pub struct RunConfig {
     pub visible: Vec<(PathBuf, bool)>,
     /// Whether the script is neither linted nor type-checked.
     pub skip_checks: bool,
+    /// Where all machines are saved when the script has failed; `None`: they are not.
+    pub capture: Option<PathBuf>,
+    /// Saved machines that are put in place before the script or the shell begins.
+    pub resume: Option<PathBuf>,
 }
 
 /// The event that begins a stream.
@@ -251,6 +255,13 @@ pub fn run(
         session.add(machine, vlan, graphical);
     }
     let hello = hello(&session, &config.test, &config.python_path);
+    if let Some(saved) = &config.resume
+        && let Err(fault) = crate::capture::resume(&session, saved, &config.cancel)
+    {
+        part.end(false, None);
+        world.release();
+        return Err(RunError::Resume(fault));
+    }
     let begin = Instant::now();
     let end = process.serve(&session, &hello);
     let (outcome, failure) = match end {
@@ -268,13 +279,23 @@ pub fn run(
 
     let part = Part::begin(&root, Phase::CleanUp);
     if matches!(outcome, Outcome::Failed | Outcome::TimedOut) {
+        // Before anybody looks at them: looking changes them.
+        if let Some(folder) = &config.capture {
+            crate::capture::take(&session, folder, &part.inside(), &config.cancel);
+        }
         evidence::take(&session, &part.inside(), &config.cancel);
     }
     session.cancel.cancel();
     lock(&session.captures).clear();
     world.release();
-    // Nothing of a run that has ended can go back.
-    let _ = std::fs::remove_dir_all(session.run_dir.join(CHECKPOINTS));
+    // Nothing of a run that has ended can go back, but what was saved may be built on them.
+    if !config
+        .capture
+        .as_ref()
+        .is_some_and(|folder| folder.exists())
+    {
+        let _ = std::fs::remove_dir_all(session.run_dir.join(CHECKPOINTS));
+    }
     part.end(true, None);
     Ok(outcome)
 }

@@ -442,7 +442,12 @@ fn machines_talk_over_a_vlan_and_faults_hold() {
         vlan.pause();
         for (subject, path) in subjects.iter().zip(&paths) {
             let snapshot = Snapshot::open(path).unwrap();
-            timed("restore", || subject.machine.restore_paused(&snapshot, snowglobe_machines::Restore::default())).unwrap();
+            timed("restore", || {
+                subject
+                    .machine
+                    .restore_paused(&snapshot, snowglobe_machines::Restore::default())
+            })
+            .unwrap();
         }
         vlan.restore(&network);
         for subject in &subjects {

@@ -206,10 +206,7 @@ fn failed(error: impl std::fmt::Display) -> Fault {
 }
 
 /// Does something with all at once; the first error counts.
-fn each<T: Sync>(
-    all: &[T],
-    work: impl Fn(&T) -> Result<(), Fault> + Sync,
-) -> Result<(), Fault> {
+fn each<T: Sync>(all: &[T], work: impl Fn(&T) -> Result<(), Fault> + Sync) -> Result<(), Fault> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = all.iter().map(|one| scope.spawn(|| work(one))).collect();
         let mut result = Ok(());

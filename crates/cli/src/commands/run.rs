@@ -338,6 +338,8 @@ impl Stream {
                 .map(|path| (path.clone(), false))
                 .collect(),
             skip_checks: early,
+            capture: None,
+            resume: None,
         };
         let outcome = snowglobe_driver::run(config, |observer| {
             let world = World::new(Parts {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
+use snowglobe_events::Kind;
 
 use super::{Call, Result, null};
 use crate::console::Kept;
@@ -55,6 +56,10 @@ pub(super) fn save(session: &Session, call: &Call) -> Result {
     };
     checkpoints.retain(|other| other.name != name);
     checkpoints.push(checkpoint);
+    call.scope.emit(Kind::Checkpoint {
+        name: name.to_owned(),
+        action: "saved".to_owned(),
+    });
     Ok(null())
 }
 
@@ -87,6 +92,10 @@ pub(super) fn restore(session: &Session, call: &Call) -> Result {
         }
     }
     result?;
+    call.scope.emit(Kind::Checkpoint {
+        name: name.to_owned(),
+        action: "restored".to_owned(),
+    });
     Ok(null())
 }
 

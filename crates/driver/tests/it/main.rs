@@ -122,6 +122,8 @@ impl Setup {
             python_path: Vec::new(),
             visible: Vec::new(),
             skip_checks: !self.checked,
+            capture: None,
+            resume: None,
         };
         let root = folder.path().join("machines");
         let machines = self.machines;

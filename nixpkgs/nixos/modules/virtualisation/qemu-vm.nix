@@ -204,6 +204,7 @@ in
           default = { };
           description = "Folders of the host in the machine, by tag.";
         };
+        snapshot.enable = option types.bool true "Whether the machine is booted once, saved, and restored by later runs; otherwise every run boots it.";
         fileSystems = mkOption {
           type = if options ? fileSystems then options.fileSystems.type else types.attrsOf types.raw;
           default = { };
@@ -262,6 +263,8 @@ in
           message = "virtualisation.forwardPorts: a guest address of a connection from the guest must be in 10.0.2.0/24.";
         }
       ];
+
+      snowglobe.snapshot.refused = lib.mkIf (!cfg.snapshot.enable) "virtualisation.snapshot.enable is false";
 
       services = lib.optionalAttrs (options.services or { } ? timesyncd) { timesyncd.enable = false; };
       swapDevices = lib.mkIf (options ? swapDevices) (lib.mkVMOverride [ ]);
