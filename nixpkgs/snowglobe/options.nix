@@ -91,12 +91,15 @@ let
     let
       file = ../../tests/mutations;
       rows = map (lib.splitString "\t") (lib.filter (line: line != "" && !lib.hasPrefix "#" line) (lib.splitString "\n" (builtins.readFile file)));
-      sound = lib.filter (row: builtins.elem (lib.elemAt row 2) [ "fails" "refuses" ]) rows;
+      of = verdict: lib.mapAttrs (_: rows: lib.unique (map (row: lib.elemAt row 1) rows)) (lib.groupBy builtins.head (lib.filter (row: lib.elemAt row 2 == verdict) rows));
     in
-    if !builtins.pathExists file then { } else lib.mapAttrs (_: map (row: lib.elemAt row 1)) (lib.groupBy builtins.head sound);
+    if builtins.pathExists file then of else (_: { });
+  failing = tested "fails";
+  required = tested "refuses";
   proof = option:
     if harmless option || refused option then ""
-    else if tested ? ${option.name} then " Tested by ${lib.concatStringsSep ", " (lib.unique tested.${option.name})}."
+    else if failing ? ${option.name} then " Tested by ${lib.concatStringsSep ", " failing.${option.name}}."
+    else if required ? ${option.name} then " Untested; ${lib.concatStringsSep ", " required.${option.name}} cannot do without it."
     else " Untested.";
 
   # -- options that nothing reads ------------------------------------------------------------------
@@ -137,7 +140,7 @@ in
     testing = builtins.length testing;
     harmless = builtins.length (lib.filter harmless all);
     refused = builtins.length (lib.filter refused all);
-    tested = builtins.length (lib.filter (option: tested ? ${option.name}) all);
+    tested = builtins.length (lib.filter (option: failing ? ${option.name}) all);
   };
   # Options without a description, for whoever reviews them.
   inherit unread;
@@ -148,7 +151,8 @@ in
     Every option that a machine's configuration and a test can set, generated from the modules
     (`nixpkgs/snowglobe/options.nix`). What is not here is not supported, and setting it is an error
     that names it. An option is *tested* if a test was seen to fail without it (`./x test --mutate`
-    drops the options that a test sets, one at a time), and *untested* otherwise: it may work.
+    drops the options that a test sets, one at a time), and *untested* otherwise: it may work. That a
+    test is refused without an option that must be set does not count.
 
     ## Options that are accepted and change nothing
 

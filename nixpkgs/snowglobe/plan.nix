@@ -1,7 +1,8 @@
 # From the value of a user's file to the plan of its tests.
 #
-# `attrPath` chooses tests, `arguments` are for functions on the way (`--arg`).
-{ value, attrPath ? [ ], arguments ? { } }:
+# `attrPath` chooses tests, `arguments` are for functions on the way (`--arg`), `of` is what is wanted
+# of each test.
+{ value, attrPath ? [ ], arguments ? { }, of ? (test: test.snowglobe.test) }:
 let
   lib = import ../lib;
   testing = import ../nixos/lib/testing { inherit lib; };
@@ -138,5 +139,5 @@ if tests == [ ]
 then throw "There is no test here: the file's value is ${complaint}. A test is what `pkgs.testers.runNixOSTest' gives, a set with `nodes' and `testScript', a function to one, or a set of those."
 else {
   format = 1;
-  tests = map (entry: entry.test.snowglobe.test // { attrPath = entry.path; }) tests;
+  tests = map (entry: of entry.test // { attrPath = entry.path; }) tests;
 }

@@ -46,6 +46,7 @@
   ./services/networking/dhcpcd.nix
   ./services/networking/firewall.nix
   ./services/networking/nat.nix
+  ./services/networking/kea.nix
   ./services/networking/radvd.nix
   ./services/networking/ssh/sshd.nix
   ./services/networking/wireguard.nix

@@ -22,6 +22,38 @@ let
   # `net.ipv6.conf.*.use_tempaddr`: none; made; made and preferred.
   temporary = { disabled = 0; enabled = 1; default = 2; };
 
+  # One service a radio: the interface that the kernel made is kept if it is among those wanted.
+  radio = device: interfaces:
+    let
+      iw = "${pkgs.iw}/bin/iw";
+      ip = "${pkgs.iproute2}/bin/ip";
+      kept = lib.any (wlan: wlan.name == device) interfaces;
+      kind = wlan: if wlan.type == "mesh" then "mp" else wlan.type;
+      make = wlan:
+        if wlan.name == device then
+          "${iw} dev ${device} set type ${kind wlan}"
+        else
+          "${iw} phy \"$phy\" interface add ${wlan.name} type ${kind wlan}${lib.optionalString (wlan.meshID != null) " mesh_id ${wlan.meshID}"}";
+      settings = wlan:
+        lib.optional (wlan.flags != null) "${iw} dev ${wlan.name} set monitor ${wlan.flags}"
+        ++ lib.optional (wlan.fourAddr != null) "${iw} dev ${wlan.name} set 4addr ${if wlan.fourAddr then "on" else "off"}"
+        ++ lib.optional (wlan.mac != null) "${ip} link set dev ${wlan.name} address ${wlan.mac}";
+    in
+    lib.nameValuePair "wlan-interfaces-${device}" {
+      description = "Interfaces of the radio ${device}";
+      wantedBy = [ "network-setup.service" "network.target" "multi-user.target" ];
+      before = [ "network-setup.service" "network.target" ] ++ map (wlan: "network-addresses-${wlan.name}.service") interfaces;
+      after = [ "network-pre.target" ];
+      unitConfig.DefaultDependencies = false;
+      conflicts = [ "shutdown.target" ];
+      serviceConfig = { Type = "oneshot"; RemainAfterExit = true; };
+      script = ''
+        phy=$(${pkgs.coreutils}/bin/cat /sys/class/net/${device}/phy80211/name)
+        ${lib.concatMapStrings (wlan: lib.concatMapStrings (line: "${line}\n") ([ (make wlan) ] ++ settings wlan)) interfaces}
+        ${lib.optionalString (!kept) "${iw} dev ${device} del"}
+      '';
+    };
+
   address = version: types.submodule {
     options = {
       address = text "Address.";
@@ -283,6 +315,14 @@ in
         description = "What is carried in what.";
       };
     } "IP in IP tunnels.";
+    wlanInterfaces = device {
+      device = text "Radio: an interface that is there when the network is set up, such as `wlan0` of `mac80211_hwsim`.";
+      type = mkOption { type = types.enum [ "managed" "ibss" "monitor" "mesh" "wds" ]; default = "managed"; description = "What the interface is."; };
+      meshID = optional types.str "Name of the mesh.";
+      flags = optional (types.enum [ "none" "fcsfail" "control" "otherbss" "cook" "active" ]) "What a monitor shows.";
+      fourAddr = optional types.bool "Whether frames have four addresses.";
+      mac = optional types.str "Hardware address.";
+    } "Interfaces of radios.";
     fooOverUDP = device {
       port = mkOption { type = types.port; description = "Local port."; };
       protocol = optional (types.ints.between 1 255) "Number of the protocol that is carried; null: GUE.";
@@ -312,6 +352,8 @@ in
       // lib.optionalAttrs (cfg.ipips != { } && lib.any (tunnel: tunnel.encapsulation != "ipip") (lib.attrValues cfg.ipips)) {
         "networking.ipips.<name>.encapsulation" = "only ipip is";
       };
+
+    systemd.services = lib.mapAttrs' radio (lib.groupBy (wlan: wlan.device) (lib.mapAttrsToList (name: wlan: wlan // { inherit name; }) cfg.wlanInterfaces));
 
     # Without it udev would name cards after their place.
     boot.kernelParams = lib.mkIf (!cfg.usePredictableInterfaceNames) [ "net.ifnames=0" ];

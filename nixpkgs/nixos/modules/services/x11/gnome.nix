@@ -160,6 +160,8 @@ in
       };
       system.activationScripts.dconf.text = "/usr/bin/dconf compile /etc/dconf/db/local /etc/dconf/db/local.d";
 
+      # A virtual screen has no profile of its colours.
+      systemd.services.colord.enable = false;
       systemd.user.services = lib.genAttrs (idleServices ++ lib.optionals (!config.xdg.portal.enable) portals) (_: { enable = false; });
 
       # A desktop needs its time under emulation.
