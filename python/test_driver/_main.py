@@ -34,7 +34,7 @@ def main() -> None:
     talk.serve()
     driver = Driver(hello)
     if hello["interactive"]:
-        status = _shell(driver)
+        status = _shell(driver, hello.get("history"))
         talk.tell("finished", ok=True)
         _leave(status)
     try:
@@ -133,18 +133,41 @@ def _leave(status: int) -> None:
     os._exit(status & 0xFF)
 
 
-def _shell(driver: Any) -> int:
+def _shell(driver: Any, history: str | None) -> int:
     """A Python shell on the terminal."""
+    from .machine import BaseMachine
+
     symbols = driver.test_symbols()
-    history = os.path.join(os.getcwd(), ".nixos-test-history")
-    names = ", ".join(sorted(name for name in symbols if not name.startswith("_")))
-    print(f"additionally exposed symbols:\n    {names}", file=sys.stderr)
+    machines = [name for name in symbols if isinstance(symbols[name], BaseMachine)]
+    others = sorted(name for name in symbols if name[0].islower() and name not in machines)
+    print(
+        f"\nmachines:  {', '.join(machines) or 'none'}\n"
+        f"also:      {', '.join(others)}\n"
+        "start_all() starts the machines, test_script() runs the script, Ctrl-D leaves.\n",
+        file=sys.stderr,
+    )
+    if history is None:
+        history = os.path.join(os.getcwd(), ".nixos-test-history")
     try:
         from ptpython.repl import embed  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return _plain_shell(symbols, history)
+
+    def configure(repl: Any) -> None:
+        repl.prompt_style = "classic"
+        repl.confirm_exit = False
+        repl.show_signature = True
+        repl.complete_while_typing = True
+        repl.enable_open_in_editor = False
+
     try:
-        embed(globals=symbols, locals=symbols, history_filename=history)
+        embed(
+            globals=symbols,
+            locals=symbols,
+            configure=configure,
+            history_filename=history,
+            title=driver.config.get("name"),
+        )
     except SystemExit as error:
         return _status(error.code)
     return 0

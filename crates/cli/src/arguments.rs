@@ -25,6 +25,8 @@ pub enum Command {
         after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run all.nix -A login.default\n  snowglobe run test.nix --cold -v"
     )]
     Run(Run),
+    /// Drive a test's machines from a Python shell
+    Interactive(crate::commands::interactive::Interactive),
     /// Print what a Nix expression evaluates to, as nix-instantiate --eval does
     #[command(
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
@@ -119,6 +121,10 @@ pub struct Run {
     /// Run each test so many times
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
+    /// Run a test even if it has passed before and nothing that it is made of has changed; -o and
+    /// --repeat do so too
+    #[arg(long)]
+    pub rerun: bool,
 }
 
 /// Forms of the output.

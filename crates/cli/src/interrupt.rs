@@ -10,7 +10,14 @@ use crate::error::{CliError, Result};
 
 /// Whether the user wants us to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    requested: AtomicBool,
+    /// Ctrl-C is meant for a shell that we have started.
+    left_to_shell: AtomicBool,
+}
 
 impl Interrupt {
     /// Listens for SIGINT, SIGTERM and SIGHUP. `on_first` runs once, on another thread.
@@ -22,7 +29,10 @@ impl Interrupt {
             .name("signals".to_owned())
             .spawn(move || {
                 for signal in signals.forever() {
-                    if seen.0.swap(true, Ordering::SeqCst) {
+                    if signal == SIGINT && seen.0.left_to_shell.load(Ordering::SeqCst) {
+                        continue;
+                    }
+                    if seen.0.requested.swap(true, Ordering::SeqCst) {
                         // Sandboxes and machines die with us; nothing is left behind.
                         signal_hook::low_level::exit(128 + signal);
                     }
@@ -35,7 +45,12 @@ impl Interrupt {
 
     /// Whether a signal came.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.requested.load(Ordering::SeqCst)
+    }
+
+    /// From now on, Ctrl-C is left to a program that shares our terminal.
+    pub fn leave_to_shell(&self) {
+        self.0.left_to_shell.store(true, Ordering::SeqCst);
     }
 
     /// An error if a signal came.

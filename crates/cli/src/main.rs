@@ -3,11 +3,15 @@
 mod arguments;
 mod commands;
 mod error;
+mod execute;
 mod interrupt;
 mod packages;
+mod passed;
 mod places;
 mod prepare;
 mod progress;
+mod session;
+mod stream;
 mod workshop;
 
 use std::process::ExitCode;

@@ -1,19 +1,38 @@
 //! Progress of archives and images as events of a run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use snowglobe_archive::Progress;
 use snowglobe_events::{Kind, Phase, Scope};
 
-/// Tells a run's stream what is downloaded and built. Before a run begins, and after it, nobody is
-/// told.
+/// Tells the streams of all runs under way what is downloaded and built. Before a run begins, and
+/// after it, nobody is told.
 #[derive(Default)]
 pub struct Reporter {
-    scope: Mutex<Option<Scope>>,
+    streams: Mutex<Streams>,
     planned: AtomicU64,
     received: AtomicU64,
     told: AtomicU64,
+}
+
+#[derive(Default)]
+struct Streams {
+    last: u64,
+    open: Vec<(u64, Scope)>,
+}
+
+/// A stream is told until this is dropped.
+pub struct Attachment {
+    reporter: Arc<Reporter>,
+    number: u64,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut streams = self.reporter.streams();
+        streams.open.retain(|(number, _)| *number != self.number);
+    }
 }
 
 /// Downloads are told about in steps of so many bytes.
@@ -21,14 +40,24 @@ const STEP: u64 = 1 << 20;
 
 impl Reporter {
     /// From now on, this stream is told.
-    pub fn attach(&self, scope: Option<Scope>) {
-        *self.scope.lock().unwrap_or_else(PoisonError::into_inner) = scope;
+    pub fn attach(self: &Arc<Self>, scope: Scope) -> Attachment {
+        let mut streams = self.streams();
+        streams.last += 1;
+        let number = streams.last;
+        streams.open.push((number, scope));
+        Attachment {
+            reporter: self.clone(),
+            number,
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn emit(&self, kind: Kind) {
-        let scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scope) = &*scope {
-            scope.emit(kind);
+        for (_, scope) in &self.streams().open {
+            scope.emit(kind.clone());
         }
     }
 

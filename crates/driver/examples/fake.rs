@@ -112,6 +112,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         skip_checks: false,
         capture: None,
         resume: None,
+        history: None,
     };
     let outcome = run(config, move |observer| {
         let names: Vec<&str> = machines.iter().map(String::as_str).collect();

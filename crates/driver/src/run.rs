@@ -64,6 +64,8 @@ pub struct RunConfig {
     pub capture: Option<PathBuf>,
     /// Saved machines that are put in place before the script or the shell begins.
     pub resume: Option<PathBuf>,
+    /// Folder in which a shell keeps what was typed.
+    pub history: Option<PathBuf>,
 }
 
 /// The event that begins a stream.
@@ -179,15 +181,26 @@ pub fn run(
         ("TMPDIR".to_owned(), "/tmp".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
     ];
-    if interactive && let Ok(term) = std::env::var("TERM") {
-        env.push(("TERM".to_owned(), term));
+    let mut visible = config.visible.clone();
+    let mut history = None;
+    if interactive {
+        for name in ["TERM", "COLORTERM", "NO_COLOR"] {
+            env.extend(std::env::var(name).map(|value| (name.to_owned(), value)));
+        }
+        // A shell without a memory is still a shell.
+        if let Some(folder) = &config.history
+            && std::fs::create_dir_all(folder).is_ok()
+        {
+            visible.push((folder.clone(), true));
+            history = Some(folder.join("python"));
+        }
     }
     let process = ScriptProcess::start(Setup {
         tools: config.tools.as_ref(),
         package: &package,
         out_dir: &config.out_dir,
         env,
-        visible: config.visible.clone(),
+        visible,
         interactive,
     })?;
 
@@ -254,7 +267,10 @@ pub fn run(
         let graphical = node.is_some_and(|node| node.hardware.graphics);
         session.add(machine, vlan, graphical);
     }
-    let hello = hello(&session, &config.test, &config.python_path);
+    let mut hello = hello(&session, &config.test, &config.python_path);
+    if let Some(history) = history {
+        hello["history"] = json!(history);
+    }
     if let Some(saved) = &config.resume
         && let Err(fault) = crate::capture::resume(&session, saved, &config.cancel)
     {
@@ -325,7 +341,7 @@ fn hello(session: &Session, test: &Test, python_path: &[PathBuf]) -> Value {
         "interactive": session.interactive,
         "packages": python_path,
         "scale": session.scale,
-        "config": {"vlans": test.vlans, "global_timeout": test.global_timeout},
+        "config": {"name": test.name, "vlans": test.vlans, "global_timeout": test.global_timeout},
     })
 }
 

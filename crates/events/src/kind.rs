@@ -48,6 +48,15 @@ pub enum Kind {
         /// From `run-started` on.
         duration: u64,
     },
+    /// The test is not run: it has passed before, and nothing that it is made of has changed since.
+    Cached {
+        /// When that was, in microseconds since 1970.
+        passed: u64,
+        /// How long it ran then.
+        duration: u64,
+        /// Path of that run's folder, which may be gone.
+        run: String,
+    },
     /// How machines are run on this host, and why so.
     Accelerator {
         /// Which one.

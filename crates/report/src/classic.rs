@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::View;
 use crate::fold::{Fold, OpenKind};
 use crate::paint::Paint;
-use crate::words::harmless;
+use crate::words::{harmless, moment};
 
 /// Writes lines as upstream's driver does.
 pub struct Classic<W> {
@@ -245,6 +245,10 @@ impl<W: Write + Send> View for Classic<W> {
                     let text = self.paint.bad(&format!("!!! {}", harmless(&line)));
                     self.line(None, &text);
                 }
+            }
+            Kind::Cached { passed, .. } => {
+                let text = format!("not run: it passed with the same plan at {}", moment(*passed));
+                self.line(None, &text);
             }
             Kind::RunFinished { outcome, duration } => {
                 let seconds = *duration as f64 / 1e6;

@@ -34,6 +34,8 @@ pub struct Fold {
     pub screenshots: Vec<(String, String, String)>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// When the same test passed before, if that is why it was not run, and how long it ran then.
+    pub cached: Option<(u64, u64)>,
     /// Microseconds up to the latest event.
     pub elapsed: u64,
     /// Wall time of the first event.
@@ -142,6 +144,8 @@ pub struct Summary {
     pub duration: u64,
     /// Class and message of the first failure.
     pub failure: Option<String>,
+    /// When the same test passed before, if it was not run for that reason.
+    pub cached: Option<u64>,
 }
 
 /// Bytes of a subtest's output that are kept.
@@ -164,6 +168,7 @@ impl Fold {
             outcome: self.outcome,
             duration: self.elapsed,
             failure,
+            cached: self.cached.map(|(passed, _)| passed),
         }
     }
 
@@ -261,6 +266,9 @@ impl Fold {
                 self.outcome = Some(*outcome);
                 self.elapsed = *duration;
             }
+            Kind::Cached {
+                passed, duration, ..
+            } => self.cached = Some((*passed, *duration)),
             Kind::Accelerator { accelerator, why } => {
                 self.accelerator = Some((*accelerator, why.clone()));
             }

@@ -12,7 +12,23 @@ use crate::paint::Paint;
 /// A run as a JUnit report: one case for each subtest, or one for the whole; a failure outside of
 /// all subtests has a case of its own.
 pub fn junit(fold: &Fold) -> String {
+    junit_of_all([fold])
+}
+
+/// Several runs as one report, each a suite.
+pub fn junit_of_all<'a>(folds: impl IntoIterator<Item = &'a Fold>) -> String {
     let mut report = Report::new("snowglobe");
+    let mut elapsed = 0;
+    for fold in folds {
+        elapsed += fold.elapsed;
+        report.add_test_suite(suite(fold));
+    }
+    report.set_time(Duration::from_micros(elapsed));
+    // Only a writer that fails could fail, and this one is memory.
+    report.to_string().unwrap_or_default()
+}
+
+fn suite(fold: &Fold) -> TestSuite {
     let mut suite = TestSuite::new(fold.title.as_str());
     let time = |micros: u64| Duration::from_micros(micros);
     for subtest in &fold.subtests {
@@ -69,10 +85,7 @@ pub fn junit(fold: &Fold) -> String {
     if !story.is_empty() {
         suite.set_system_err(story.trim());
     }
-    report.set_time(time(fold.elapsed));
-    report.add_test_suite(suite);
-    // Only a writer that fails could fail, and this one is memory.
-    report.to_string().unwrap_or_default()
+    suite
 }
 
 fn failed(kind: NonSuccessKind, message: &str, class: Option<&str>) -> TestCaseStatus {

@@ -9,8 +9,10 @@
 //! | [`Classic`] | who wants upstream's log format |
 //! | [`JsonLines`] | programs |
 //! | [`Watch`] | whoever started the run |
+//! | [`Board`] | a person who runs many tests at once (it looks at a `Watch` of each) |
 //! | [`RunFolder`] | later: the events, a file for each machine's console and journal, JUnit, the page |
 
+mod board;
 mod classic;
 mod failure;
 mod fold;
@@ -32,15 +34,17 @@ use std::time::Duration;
 
 use snowglobe_events::{Event, ReadError, Reader};
 
+pub use board::{Board, Counts, failures};
 pub use classic::Classic;
 pub use fold::{Failed, Fold, Machine, Open, OpenKind, Shown, Subtest, Summary};
 pub use folder::{FolderError, RunFolder};
 pub use html::page;
 pub use json::JsonLines;
-pub use junit::junit;
+pub use junit::{junit, junit_of_all};
 pub use paint::{Paint, source_colors};
 pub use terminal::{Options, Terminal};
-pub use watch::{Watch, table};
+pub use watch::{Watch, rates, table};
+pub use words::civil;
 
 /// A reader of the stream.
 pub trait View: Send {

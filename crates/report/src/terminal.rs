@@ -10,7 +10,7 @@ use snowglobe_events::{Event, Kind, Level, MachineState, Outcome, Phase};
 
 use crate::fold::{Fold, Open, OpenKind};
 use crate::paint::Paint;
-use crate::words::{count, duration, harmless, short};
+use crate::words::{self, count, duration, harmless, moment, short};
 use crate::{View, failure};
 
 /// How much is shown, and how.
@@ -22,6 +22,8 @@ pub struct Options {
     pub live: bool,
     /// Also the machines' consoles and what commands write.
     pub verbose: bool,
+    /// Whether a shell takes the terminal over when the script's turn comes.
+    pub shell: bool,
     /// Where the run is kept, for the last lines.
     pub run_dir: Option<PathBuf>,
     /// Columns of the terminal.
@@ -34,6 +36,7 @@ impl Default for Options {
             paint: Paint::plain(),
             live: false,
             verbose: false,
+            shell: false,
             run_dir: None,
             width: 100,
         }
@@ -192,7 +195,8 @@ impl<W: Write + Send> Terminal<W> {
             .max(self.begin.elapsed().as_micros() as u64)
     }
 
-    fn finish(&mut self) {
+    /// Takes the lines at the bottom away.
+    fn clear(&mut self) {
         if let Some(live) = self.live.take() {
             for bar in live.machines.values() {
                 bar.finish_and_clear();
@@ -200,7 +204,22 @@ impl<W: Write + Send> Terminal<W> {
             live.run.finish_and_clear();
             let _ = live.bars.clear();
         }
+    }
+
+    fn finish(&mut self) {
+        self.clear();
         let paint = self.options.paint;
+        if let Some((passed, duration)) = self.fold.cached {
+            self.line(&format!(
+                "{} {}, cached, from {} (it took {} then, {} now; --rerun runs it again)",
+                paint.good("passed"),
+                paint.bold(&self.fold.title),
+                moment(passed),
+                words::duration(duration),
+                words::duration(self.fold.elapsed),
+            ));
+            return;
+        }
         let text = failure::render(&self.fold, paint);
         if !text.is_empty() {
             self.line(text.trim_end_matches('\n'));
@@ -241,7 +260,7 @@ impl<W: Write + Send> Terminal<W> {
     }
 }
 
-fn bar() -> ProgressBar {
+pub(crate) fn bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{msg}") {
         bar.set_style(style);
@@ -250,7 +269,7 @@ fn bar() -> ProgressBar {
 }
 
 /// What a machine (or the run) is doing: the innermost of what lasts.
-fn deepest<'a>(fold: &'a Fold, machine: Option<&str>) -> Option<&'a Open> {
+pub(crate) fn deepest<'a>(fold: &'a Fold, machine: Option<&str>) -> Option<&'a Open> {
     let rank = |open: &Open| match open.kind {
         OpenKind::Wait => 3,
         OpenKind::Command => 2,
@@ -263,7 +282,7 @@ fn deepest<'a>(fold: &'a Fold, machine: Option<&str>) -> Option<&'a Open> {
         .max_by_key(|open| (rank(open), open.since))
 }
 
-fn doing_words(open: &Open, now: u64) -> String {
+pub(crate) fn doing_words(open: &Open, now: u64) -> String {
     let mut words = match open.kind {
         OpenKind::Wait => format!("waits for {}", open.text),
         _ => open.text.clone(),
@@ -301,6 +320,9 @@ impl<W: Write + Send> View for Terminal<W> {
                 let text = format!("  machines run by {accelerator}: {why}");
                 self.line(&paint.dim(&text));
             }
+            Kind::PhaseStarted {
+                phase: Phase::Script,
+            } if self.options.shell => self.clear(),
             Kind::PhaseFinished { phase, ok, note } => {
                 let took = event.elapsed - since;
                 // What takes no time and went well needs no line.
@@ -436,7 +458,7 @@ impl<W: Write + Send> View for Terminal<W> {
 
     fn tick(&mut self) {
         self.draw();
-        if self.live.is_some() || self.told.elapsed() < STILL {
+        if self.live.is_some() || self.options.shell || self.told.elapsed() < STILL {
             return;
         }
         // A log shows that something goes on.

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod eval;
+pub mod interactive;
 mod parse;
 pub mod report;
 mod run;
@@ -15,6 +16,7 @@ use crate::error::{Kind, Result};
 pub fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Run(command) => run::run(&command),
+        Command::Interactive(command) => interactive::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Parse(command) => parse::run(&command),
         Command::Report(command) => report::run(&command),

@@ -124,6 +124,7 @@ impl Setup {
             skip_checks: !self.checked,
             capture: None,
             resume: None,
+            history: None,
         };
         let root = folder.path().join("machines");
         let machines = self.machines;
