@@ -24,13 +24,13 @@ machine_test() {
 }
 
 # What a newcomer runs first, and what must go wrong in the right way.
-machine_test "client-server" 600 0 "$snowglobe" run examples/client-server.nix
-machine_test "minimal" 600 0 "$snowglobe" run examples/minimal.nix
-machine_test "an assertion that fails" 300 1 "$snowglobe" run tests/wrong/assertion.nix
-machine_test "a syntax error" 30 2 "$snowglobe" run tests/wrong/syntax.nix
-machine_test "an unknown option" 30 2 "$snowglobe" run tests/wrong/option.nix
-machine_test "a name that is undefined" 60 2 "$snowglobe" run tests/wrong/script.nix
+machine_test "client-server" 600 0 "$snowglobe" run --rerun examples/client-server.nix
+machine_test "minimal" 600 0 "$snowglobe" run --rerun examples/minimal.nix
+machine_test "an assertion that fails" 300 1 "$snowglobe" run --rerun tests/wrong/assertion.nix
+machine_test "a syntax error" 30 2 "$snowglobe" run --rerun tests/wrong/syntax.nix
+machine_test "an unknown option" 30 2 "$snowglobe" run --rerun tests/wrong/option.nix
+machine_test "a name that is undefined" 60 2 "$snowglobe" run --rerun tests/wrong/script.nix
 
 for file in tests/e2e/*.nix; do
-    machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run "$file"
+    machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run --rerun "$file"
 done
