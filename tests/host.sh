@@ -47,7 +47,7 @@ gone() {
 no_network() {
     status=0
     SNOWGLOBE_CACHE=$scratch/empty SNOWGLOBE_MIRROR=http://127.0.0.1:9/debian \
-        timeout 60 "$snowglobe" run examples/client-server.nix 2>"$scratch/err" || status=$?
+        timeout 60 "$snowglobe" run --rerun examples/client-server.nix 2>"$scratch/err" || status=$?
     cat "$scratch/err"
     [ "$status" = 3 ] && grep -q '127\.0\.0\.1:9' "$scratch/err"
 }
@@ -56,23 +56,23 @@ no_network() {
 syntax_without_network() {
     status=0
     SNOWGLOBE_CACHE=$scratch/empty SNOWGLOBE_MIRROR=http://127.0.0.1:9/debian \
-        timeout 60 "$snowglobe" run tests/wrong/syntax.nix 2>"$scratch/err" || status=$?
+        timeout 60 "$snowglobe" run --rerun tests/wrong/syntax.nix 2>"$scratch/err" || status=$?
     cat "$scratch/err"
     [ "$status" = 2 ] && grep -q 'syntax.nix:3:50' "$scratch/err"
 }
 
 two_at_once() {
-    timeout 600 "$snowglobe" run examples/client-server.nix --cold >"$scratch/one" 2>&1 &
+    timeout 600 "$snowglobe" run --rerun examples/client-server.nix --cold >"$scratch/one" 2>&1 &
     one=$!
     status=0
-    timeout 600 "$snowglobe" run examples/client-server.nix --cold >"$scratch/two" 2>&1 || status=$?
+    timeout 600 "$snowglobe" run --rerun examples/client-server.nix --cold >"$scratch/two" 2>&1 || status=$?
     cat "$scratch/two"
     wait "$one" || { cat "$scratch/one"; return 1; }
     return "$status"
 }
 
 killed() {
-    SNOWGLOBE_STATE=$scratch/killed "$snowglobe" run tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
+    SNOWGLOBE_STATE=$scratch/killed "$snowglobe" run --rerun tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
     run=$!
     started "$scratch/endless" || { kill -9 "$run"; return 1; }
     [ -n "$(leftover "$scratch/killed")" ] || { echo "no machine was found"; return 1; }
@@ -84,7 +84,7 @@ killed() {
 }
 
 interrupted() {
-    SNOWGLOBE_STATE=$scratch/int "$snowglobe" run tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
+    SNOWGLOBE_STATE=$scratch/int "$snowglobe" run --rerun tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
     run=$!
     started "$scratch/endless" || { kill -9 "$run"; return 1; }
     kill -INT "$run"
@@ -101,7 +101,7 @@ disk_full() {
     mkdir "$scratch/small"
     mount -t tmpfs -o size=24m none "$scratch/small"
     status=0
-    SNOWGLOBE_CACHE=$scratch/small timeout 300 "$snowglobe" run examples/client-server.nix 2>"$scratch/err" || status=$?
+    SNOWGLOBE_CACHE=$scratch/small timeout 300 "$snowglobe" run --rerun examples/client-server.nix 2>"$scratch/err" || status=$?
     umount "$scratch/small"
     cat "$scratch/err"
     [ "$status" = 3 ] && grep -qi 'no space left' "$scratch/err" && grep -q 'SNOWGLOBE_CACHE' "$scratch/err"

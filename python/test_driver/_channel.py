@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Callable
 
@@ -120,6 +120,11 @@ class Channel:
                         self._send({"abort": number})
         except KeyboardInterrupt:
             self._send({"abort": number})
+            try:
+                # What ends with it has ended before the prompt comes back.
+                answers.get(timeout=2)
+            except Empty:
+                pass
             raise
         finally:
             del self._waiting[number]

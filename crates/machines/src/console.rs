@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use fs_err as fs;
@@ -15,11 +17,35 @@ const MAX_LINE: usize = 64 << 10;
 /// Name of the file in a machine's directory.
 pub(crate) const FILE: &str = "console.log";
 
-/// Starts a thread that reads a console until its machine ends. Each line goes to `tell`, without
-/// its end and without carriage returns. Lines already in the file are kept.
+/// Those who watch a console as it comes, byte by byte.
+#[derive(Debug, Default)]
+pub(crate) struct Taps(Mutex<Vec<Sender<Vec<u8>>>>);
+
+impl Taps {
+    /// Everything from now on, until the receiver is dropped.
+    pub fn open(&self) -> Receiver<Vec<u8>> {
+        let (sender, receiver) = channel();
+        self.lock().push(sender);
+        receiver
+    }
+
+    /// Shows what came to all who watch.
+    pub fn push(&self, bytes: &[u8]) {
+        self.lock().retain(|tap| tap.send(bytes.to_vec()).is_ok());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Sender<Vec<u8>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread that reads a console until its machine ends. Everything goes to `raw` as it comes;
+/// each line goes to `tell`, without its end and without carriage returns. Lines already in the file
+/// are kept.
 pub(crate) fn follow(
     stream: UnixStream,
     path: &Path,
+    mut raw: impl FnMut(&[u8]) + Send + 'static,
     mut tell: impl FnMut(&[u8]) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let file = fs::OpenOptions::new()
@@ -40,6 +66,7 @@ pub(crate) fn follow(
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(_) => break,
                 };
+                raw(&buffer[..length]);
                 lines.push(&buffer[..length], &mut |line| {
                     let size = line.len() as u64 + 1;
                     if size <= room {
@@ -91,8 +118,6 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
 
     #[test]
@@ -102,16 +127,20 @@ mod tests {
         fs::write(&path, "before\n").unwrap();
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let (sender, lines) = channel();
-        let thread = follow(theirs, &path, move |line| {
-            sender.send(line.to_vec()).unwrap()
-        })
-        .unwrap();
+        let taps = std::sync::Arc::new(Taps::default());
+        let (tap, gone) = (taps.open(), taps.open());
+        drop(gone);
+        let raw = move |bytes: &[u8]| taps.push(bytes);
+        let tell = move |line: &[u8]| sender.send(line.to_vec()).unwrap();
+        let thread = follow(theirs, &path, raw, tell).unwrap();
         ours.write_all(b"one\r\ntw").unwrap();
         ours.write_all(b"o\r\n\nlogin: ").unwrap();
         drop(ours);
         thread.join().unwrap();
         let lines: Vec<_> = lines.iter().collect();
         assert_eq!(lines, [&b"one"[..], b"two", b"", b"login: "]);
+        let raw: Vec<u8> = tap.iter().flatten().collect();
+        assert_eq!(raw, b"one\r\ntwo\r\n\nlogin: ");
         assert_eq!(fs::read(&path).unwrap(), b"before\none\ntwo\n\nlogin: \n");
     }
 

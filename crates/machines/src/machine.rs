@@ -83,6 +83,7 @@ pub(crate) struct Inner {
     pub directory: PathBuf,
     cards: Vec<(Vlan, PortId)>,
     observer: Arc<dyn Observer>,
+    taps: Arc<console::Taps>,
     state: Mutex<State>,
 }
 
@@ -123,6 +124,7 @@ impl Machine {
             directory,
             cards,
             observer,
+            taps: Arc::default(),
             state,
         })))
     }
@@ -361,6 +363,11 @@ impl Machine {
         }
     }
 
+    /// What its serial console writes from now on, as it comes, over all its boots.
+    pub fn console_stream(&self) -> std::sync::mpsc::Receiver<Vec<u8>> {
+        self.0.taps.open()
+    }
+
     /// Writes to its serial console.
     pub fn write_console(&self, bytes: &[u8]) -> Result<(), Error> {
         let running = self
@@ -592,7 +599,9 @@ impl Machine {
         let path = self.0.directory.join(console::FILE);
         let observer = self.0.observer.clone();
         let name = self.name().to_owned();
-        console::follow(reader, &path, move |line| observer.console(&name, line))
+        let taps = self.0.taps.clone();
+        let raw = move |bytes: &[u8]| taps.push(bytes);
+        console::follow(reader, &path, raw, move |line| observer.console(&name, line))
             .map_err(Error::file("write", &path))?;
         let qmp = Qmp::connect(qmp, START_LIMIT)?;
         Ok(Running::new(process.clone(), qmp, console, agent, memory))

@@ -503,6 +503,10 @@ impl driver::Machine for Machine {
         self.0.machine.write_console(bytes).map_err(fault)
     }
 
+    fn console_stream(&self) -> Result<Receiver<Vec<u8>>, Fault> {
+        Ok(self.0.machine.console_stream())
+    }
+
     fn set_link(&self, card: usize, up: bool) -> Result<(), Fault> {
         self.0.machine.set_link(card, up).map_err(fault)
     }
