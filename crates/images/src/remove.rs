@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Removes a directory with everything in it.
 pub fn remove_tree(path: &Path) -> Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|it| !it.is_dir()) {
+        return Ok(fs::remove_file(path)?);
+    }
     make_writable(path);
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

@@ -271,8 +271,11 @@ impl Snapshot {
         if snapshot.manifest.host_boot != host_boot() && !snapshot.path.join(SYNCED).exists() {
             return Err(bad("the host crashed before it was written out".into()));
         }
-        // For whoever looks for entries that nobody uses.
-        let _ = snapshot._lock.set_modified(std::time::SystemTime::now());
+        // For whoever looks for entries that nobody uses: here by the manifest, in the cache by the
+        // folder.
+        let now = std::time::SystemTime::now();
+        let _ = snapshot._lock.set_modified(now);
+        let _ = fs::File::open(&snapshot.path).and_then(|folder| folder.file().set_modified(now));
         Ok(snapshot)
     }
 

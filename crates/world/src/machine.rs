@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,7 +16,7 @@ use snowglobe_machines as machines;
 use snowglobe_machines::Reason;
 
 use crate::agent::{Agent, fault as agent_fault};
-use crate::warm::{Warm, Warmth};
+use crate::warm::{Bake, Warm, Warmth};
 
 /// How often a wait for the end of a machine looks at its limit.
 const LOOK: Duration = Duration::from_millis(100);
@@ -43,10 +43,21 @@ struct Inner {
     journal_known: AtomicU64,
     /// Counts boots, so that what watches one boot knows when another has begun.
     boot: AtomicU64,
+    /// All machines of the run.
+    company: Arc<Company>,
     /// Only one thread starts it at a time.
     starting: Mutex<()>,
     /// The boot that is being left, by the kernel's boot id: what still answers is not asked.
     leaving: Mutex<Option<String>>,
+}
+
+/// The machines of one run, which are baked together.
+#[derive(Default)]
+pub struct Company {
+    members: Mutex<Vec<Weak<Inner>>>,
+    /// Whether all that was missing has been made, or was tried to. Locked while it is being made,
+    /// and while a machine is marked as started.
+    baked: Mutex<bool>,
 }
 
 /// What a machine tells is passed on to the driver's observer.
@@ -99,10 +110,16 @@ fn ended(end: &machines::Ended) -> driver::Ended {
 
 impl Machine {
     /// A machine that does not run yet.
-    pub fn new(machine: machines::Machine, observer: Arc<dyn Observer>, warm: Warm) -> Self {
+    pub fn new(
+        machine: machines::Machine,
+        observer: Arc<dyn Observer>,
+        warm: Warm,
+        company: Arc<Company>,
+    ) -> Self {
         let client = client::Agent::unconnected();
         let agent = Arc::new(Agent::new(client.clone()));
-        Self(Arc::new(Inner {
+        let members = company.clone();
+        let inner = Arc::new(Inner {
             machine,
             client,
             agent,
@@ -113,9 +130,16 @@ impl Machine {
             journal: AtomicU64::new(0),
             journal_known: AtomicU64::new(0),
             boot: AtomicU64::new(0),
+            company,
             starting: Mutex::new(()),
             leaving: Mutex::default(),
-        }))
+        });
+        let mut members = members
+            .members
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        members.push(Arc::downgrade(&inner));
+        Self(inner)
     }
 
     /// The machine without its agent.
@@ -328,29 +352,81 @@ impl Machine {
                 self.renew()?;
                 Ok(true)
             }
-            Warmth::Missing(bake) => {
-                let why = "booting once to be saved".to_owned();
-                inner.observer.state(name, MachineState::Baking, Some(why));
-                inner
-                    .machine
-                    .start(machines::Start::default())
-                    .map_err(fault)?;
-                let stream = inner.machine.take_agent();
-                let stream = stream.ok_or_else(|| Fault::failed("the machine ended at once"))?;
-                inner.client.reconnect(stream).map_err(agent_fault)?;
-                let saved = bake.save(&inner.machine, &inner.client, limit);
-                match saved {
-                    Ok(()) => self.start_warm_saved(),
-                    Err(why) => {
-                        // What was booted alone may have missed the others: it boots again, live.
-                        inner.machine.crash(END_LIMIT).map_err(fault)?;
-                        inner.machine.forget_state().map_err(fault)?;
-                        inner.observer.state(name, MachineState::Stopped, Some(why));
-                        Ok(false)
-                    }
-                }
+            // Its snapshot did not load, or is not there any more.
+            Warmth::Missing(bake) => match self.bake(&bake, limit)? {
+                true => self.start_warm_saved(),
+                false => Ok(false),
+            },
+        }
+    }
+
+    /// Boots it alone and saves it; it does not run afterwards. False: it cannot be saved.
+    fn bake(&self, bake: &Bake, limit: &Limit) -> Result<bool, Fault> {
+        let inner = &self.0;
+        let name = inner.machine.name();
+        let why = "booting once to be saved".to_owned();
+        inner.observer.state(name, MachineState::Baking, Some(why));
+        inner
+            .machine
+            .start(machines::Start::default())
+            .map_err(fault)?;
+        let stream = inner.machine.take_agent();
+        let stream = stream.ok_or_else(|| Fault::failed("the machine ended at once"))?;
+        inner.client.reconnect(stream).map_err(agent_fault)?;
+        match bake.save(&inner.machine, &inner.client, limit) {
+            Ok(()) => Ok(true),
+            Err(why) => {
+                // What was booted alone may have missed the others: it boots again, live.
+                inner.machine.crash(END_LIMIT).map_err(fault)?;
+                inner.machine.forget_state().map_err(fault)?;
+                inner.observer.state(name, MachineState::Stopped, Some(why));
+                Ok(false)
             }
         }
+    }
+
+    /// Makes all snapshots that machines of this run miss, together, before the first of them is
+    /// restored: one that cannot be saved because it speaks makes all of them boot.
+    fn bake_all(&self, limit: &Limit) -> Result<(), Fault> {
+        let company = &self.0.company;
+        let mut baked = company.baked.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *baked, true) {
+            return Ok(());
+        }
+        let members = company
+            .members
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let idle = members
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(Machine)
+            .filter(|machine| !machine.was_started() && !machine.is_running());
+        let missing: Vec<(Machine, Bake)> = idle
+            .filter_map(|machine| {
+                let bake = machine.0.warm.missing(&machine.0.machine)?;
+                Some((machine, bake))
+            })
+            .collect();
+        if self.0.warm.is_live() {
+            return Ok(());
+        }
+        std::thread::scope(|scope| {
+            let bakes: Vec<_> = missing
+                .iter()
+                .map(|(machine, bake)| scope.spawn(|| machine.bake(bake, limit)))
+                .collect();
+            let mut result = Ok(());
+            for bake in bakes {
+                match bake.join() {
+                    Ok(Err(fault)) if result.is_ok() => result = Err(fault),
+                    Ok(_) => {}
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            result
+        })
     }
 
     /// The second half of a bake: the snapshot is there now.
@@ -395,7 +471,16 @@ impl driver::Machine for Machine {
         if inner.machine.is_running() {
             return Ok(());
         }
-        let first = !inner.started.swap(true, Ordering::SeqCst);
+        let first = !inner.started.load(Ordering::SeqCst);
+        if inner.warm.why_cold(first, allow_reboot).is_none() {
+            self.bake_all(limit)?;
+        }
+        {
+            // From here on nobody bakes it.
+            let company = &inner.company.baked;
+            let _baked = company.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.started.store(true, Ordering::SeqCst);
+        }
         let cold = inner.warm.why_cold(first, allow_reboot);
         match cold {
             Some(why) => self.boot(allow_reboot, &why),

@@ -3,9 +3,10 @@
 //! A machine is booted once, alone, up to its ready point, and saved; each run restores it from
 //! there. A machine that spoke on a network before that point cannot be saved: it asked something
 //! that nobody was there to answer. That is remembered, and the whole test then boots live, in the
-//! order of its script.
+//! order of its script. All that is missing is made when the first machine of a run starts, so that
+//! this is known before any of them was restored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -117,8 +118,7 @@ impl Warm {
             return Warmth::Cold;
         };
         let spoke = self.policy.directory.join(format!("{key}.spoke"));
-        if spoke.exists() {
-            self.policy.live.store(true, Ordering::SeqCst);
+        if self.known_to_speak(&spoke) {
             return Warmth::Cold;
         }
         match snapshots.get(&key) {
@@ -130,6 +130,40 @@ impl Warm {
                 live: self.policy.live.clone(),
             }),
         }
+    }
+
+    /// What there is to be made before anything of this run starts. A machine that is known to speak
+    /// makes all boot live.
+    pub fn missing(&self, machine: &Machine) -> Option<Bake> {
+        let snapshots = self.policy.snapshots.as_ref()?;
+        if self.refused.is_some() {
+            return None;
+        }
+        let key = machine.snapshot_key().ok()?;
+        let spoke = self.policy.directory.join(format!("{key}.spoke"));
+        if self.known_to_speak(&spoke) || snapshots.path(&key).exists() {
+            return None;
+        }
+        Some(Bake {
+            path: snapshots.path(&key),
+            spoke,
+            live: self.policy.live.clone(),
+        })
+    }
+
+    fn known_to_speak(&self, spoke: &Path) -> bool {
+        let Ok(mark) = fs::File::open(spoke) else {
+            return false;
+        };
+        // It is in use, for whoever tidies the cache.
+        let _ = mark.file().set_modified(std::time::SystemTime::now());
+        self.policy.live.store(true, Ordering::SeqCst);
+        true
+    }
+
+    /// Whether all machines of this run boot.
+    pub fn is_live(&self) -> bool {
+        self.policy.live.load(Ordering::SeqCst)
     }
 
     /// Forgets a snapshot that does not load.

@@ -10,7 +10,7 @@ use snowglobe_machines as machines;
 use snowglobe_machines::{Boot, Host, MachineSpec};
 use snowglobe_plan::Test;
 
-use crate::machine::{Ears, Machine};
+use crate::machine::{Company, Ears, Machine};
 use crate::vlan::Vlan;
 use crate::warm::{Policy, Warm};
 
@@ -83,6 +83,7 @@ impl World {
             vlans.insert(number, Arc::new(vlan));
         }
         let mut machines = Vec::new();
+        let company = Arc::new(Company::default());
         for node in &parts.test.nodes {
             let boot = parts
                 .boots
@@ -104,7 +105,8 @@ impl World {
                 source: Box::new(source),
             })?;
             let warm = Warm::new(parts.policy.clone(), refused);
-            machines.push(Machine::new(machine, parts.observer.clone(), warm));
+            let observer = parts.observer.clone();
+            machines.push(Machine::new(machine, observer, warm, company.clone()));
         }
         Ok(Self { machines, vlans })
     }
