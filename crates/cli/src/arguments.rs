@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands;
+
 /// Run NixOS VM integration tests on any Linux machine, with or without Nix, QEMU or KVM.
 #[derive(Debug, Parser)]
 #[command(
@@ -31,13 +33,25 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
     )]
-    Eval(Eval),
+    Eval(commands::eval::Eval),
     /// Check the syntax of Nix files
     Parse(Parse),
     /// Make a run's report again, or show the run in another form
     Report(crate::commands::report::Report),
     /// List the runs that were kept, or remove some
     Runs(crate::commands::runs::Runs),
+    /// Look at Nix values interactively
+    #[command(
+        after_help = "Examples:\n  snowglobe repl\n  snowglobe repl test.nix\n  > nodes.server.services.nginx.enable\n  > :b driver\n  > :doc builtins.foldl'"
+    )]
+    Repl(commands::repl::Repl),
+    /// Compare the evaluator with CppNix; see `./x conformance nix`
+    #[command(hide = true)]
+    Conformance {
+        /// What is compared.
+        #[command(subcommand)]
+        what: commands::conformance::Conformance,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Which shell.
@@ -63,6 +77,9 @@ pub struct Selection {
     /// Evaluate another nixpkgs tree instead of the embedded one
     #[arg(long, value_name = "PATH")]
     pub nixpkgs: Option<PathBuf>,
+    /// Show every step of how an error of the evaluation came about
+    #[arg(long)]
+    pub show_trace: bool,
 }
 
 /// How machines run.
@@ -137,38 +154,6 @@ pub enum LogFormat {
     Classic,
     /// One event a line
     Json,
-}
-
-/// `eval`.
-#[derive(Args, Debug)]
-pub struct Eval {
-    /// File to evaluate; `-` is standard input
-    #[arg(required_unless_present = "expr")]
-    pub file: Option<PathBuf>,
-    /// Expression to evaluate
-    #[arg(short = 'E', long, conflicts_with = "file")]
-    pub expr: Option<String>,
-    /// Selection and arguments.
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Evaluate to the bottom
-    #[arg(long)]
-    pub strict: bool,
-    /// Print JSON
-    #[arg(long, conflicts_with_all = ["xml", "raw"])]
-    pub json: bool,
-    /// Print XML
-    #[arg(long, conflicts_with = "raw")]
-    pub xml: bool,
-    /// Print a string as it is
-    #[arg(long)]
-    pub raw: bool,
-    /// Print the plan of the tests in the file
-    #[arg(long)]
-    pub plan: bool,
-    /// Print what traceVerbose says
-    #[arg(long)]
-    pub trace_verbose: bool,
 }
 
 /// `parse`.

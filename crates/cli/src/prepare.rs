@@ -8,7 +8,7 @@ use std::time::Duration;
 use snowglobe_agent_protocol::{BootConfig, BootFileSystem};
 use snowglobe_images::{Cache, Images, PackageLayer, Tools, ids};
 use snowglobe_machines::Boot;
-use snowglobe_plan::{Node, Plan, Test};
+use snowglobe_plan::{Node, Plan, StoreObject, StorePath, Test};
 use snowglobe_realise::system::{self, Ids};
 use snowglobe_realise::{
     Closure, Foreign, Installed, Options, PackageFile, Realiser, World, WorldError,
@@ -36,7 +36,8 @@ pub struct Prepared {
 /// Parameters that make every machine start faster under emulation and change nothing that a test
 /// sees; the trial behind them is `experiments.md`, E4.
 /// The last one is for hosts under load: emulated, the kernel finds its timer too slow and panics.
-const FAST: &str = "no_timer_check mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,integrity,apparmor";
+const FAST: &str =
+    "no_timer_check mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,integrity,apparmor";
 
 impl Factory {
     /// Works on the archives' state in use.
@@ -71,15 +72,31 @@ impl Factory {
         self.images.tools(&sets).map_err(image_error)
     }
 
-    /// Makes everything that a test's machines and its script need.
-    pub fn prepare(&self, plan: &Plan, test: &Test) -> Result<Prepared> {
-        let options = Options {
+    fn options(&self) -> Options {
+        Options {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             time_limit: Duration::from_secs(3600),
             logs: self.logs.clone(),
             keep_failed: false,
-        };
-        let realiser = Realiser::new(&self.store, &plan.store, self, options);
+        }
+    }
+
+    /// Makes some store objects and all that they refer to.
+    pub fn realise(
+        &self,
+        objects: &BTreeMap<StorePath, StoreObject>,
+        wanted: &[StorePath],
+    ) -> Result<()> {
+        let realiser = Realiser::new(&self.store, objects, self, self.options());
+        for path in wanted {
+            realiser.realise(path).map_err(realise_error)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything that a test's machines and its script need.
+    pub fn prepare(&self, plan: &Plan, test: &Test) -> Result<Prepared> {
+        let realiser = Realiser::new(&self.store, &plan.store, self, self.options());
         let references: BTreeSet<_> = test.script.references.iter().cloned().collect();
         let mut roots = references.clone();
         let mut packages = BTreeSet::new();

@@ -12,11 +12,13 @@ use snowglobe_plan::Plan;
 use snowglobe_store::Store;
 
 use crate::arguments::Selection;
+use crate::builder::OnDemand;
 use crate::error::{CliError, Evaluation, Result, chain};
 use crate::packages::ArchivePackages;
 use crate::places::Places;
 
 /// Caches and archives of one invocation.
+#[derive(Clone)]
 pub struct Workshop {
     /// Where everything lies.
     pub places: Places,
@@ -66,7 +68,7 @@ impl Workshop {
         Session::new(Settings {
             store: self.store.clone(),
             packages: self.packages.clone(),
-            builder: None,
+            builder: Some(Arc::new(OnDemand::new(self))),
             search_path: selection
                 .include
                 .iter()
@@ -104,7 +106,8 @@ impl Workshop {
                 arguments: arguments(selection)?,
                 options: Options::default(),
             };
-            let one = snowglobe_evaluate::plan(&session, &request).map_err(plan_error)?;
+            let one = snowglobe_evaluate::plan(&session, &request)
+                .map_err(|error| plan_error(error, selection.show_trace))?;
             match &mut plan {
                 None => plan = Some(one),
                 Some(plan) => {
@@ -205,9 +208,9 @@ pub fn evaluation_error(error: &snowglobe_nix::Error, full_trace: bool) -> CliEr
 }
 
 /// Why there is no plan.
-pub fn plan_error(error: PlanError) -> CliError {
+pub fn plan_error(error: PlanError, full_trace: bool) -> CliError {
     match error {
-        PlanError::Evaluation(error) => evaluation_error(&error, false),
+        PlanError::Evaluation(error) => evaluation_error(&error, full_trace),
         PlanError::Start(_) => CliError::environment(error),
         PlanError::Format(_) => CliError::unusable(error)
             .hint("this is an error of Snowglobe; please report it with the test"),

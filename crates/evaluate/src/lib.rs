@@ -3,6 +3,7 @@
 
 mod blame;
 mod host;
+mod load;
 mod plan;
 pub mod redirect;
 pub mod tree;
@@ -10,5 +11,6 @@ mod view;
 
 pub use blame::for_user;
 pub use host::{Builder, Note, Package, Packages, Session, Settings};
+pub use load::loaded;
 pub use plan::{Argument, PlanError, PlanRequest, Source, arguments, plan};
 pub use view::View;

@@ -171,7 +171,10 @@ impl Suite {
             .into();
         host.messages = Some(Mutex::default());
         let result = evaluate(&host, options, |nix| {
-            nix.instantiate(&request).map_err(|fault| nix.report(fault))
+            let mut out = Vec::new();
+            nix.instantiate(&request, &mut out)
+                .map(|()| out)
+                .map_err(|fault| nix.report(fault))
         })?;
         let pwd = self.functional.display().to_string();
         Ok(Some(if name.starts_with("eval-okay") {

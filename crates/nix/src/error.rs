@@ -30,6 +30,8 @@ pub enum Kind {
     StackOverflow,
     /// More memory or time than allowed.
     Limit,
+    /// Stopped from outside.
+    Interrupted,
     /// Syntax, or another mistake that is found before evaluation.
     Syntax,
     /// The outside world: files, store, network.

@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::eval::{Evaluator, Options};
 use crate::host::{Data, SearchPathEntry};
-use crate::source::Origin;
+use crate::source::{Origin, Pos};
 use crate::symbol::names;
 use crate::value::Value;
 
@@ -83,7 +83,15 @@ impl Request {
         while let Some(word) = words.next() {
             let mut next = || words.next().ok_or_else(|| UnknownFlag(word.clone()));
             match word.as_str() {
-                "--eval" => request.eval = true,
+                "--eval" | "--eval-only" => request.eval = true,
+                // Of builds, which this does not do.
+                "--timeout" => {
+                    next()?;
+                }
+                "--option" => match (next()?.as_str(), next()?.as_str()) {
+                    ("abort-on-warn", value) => options.abort_on_warn = value == "true",
+                    (name, _) => return Err(UnknownFlag(format!("--option {name}"))),
+                },
                 "--parse" => request.parse = true,
                 "--strict" => request.strict = true,
                 "--json" => request.form = Form::Json,
@@ -133,9 +141,9 @@ impl Request {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Does what a request asks; gives what is printed.
-    pub fn instantiate(&self, request: &Request) -> Result<Vec<u8>, Fault> {
-        let mut out = Vec::new();
+    /// Does what a request asks and writes what is printed; when it fails, what was printed before
+    /// stays.
+    pub fn instantiate(&self, request: &Request, out: &mut Vec<u8>) -> Result<(), Fault> {
         let mut arguments = Vec::new();
         for (name, argument) in &request.arguments {
             let value = match argument {
@@ -149,8 +157,7 @@ impl<'a> Evaluator<'a> {
             if request.parse {
                 match input {
                     Input::File(file) => {
-                        let text =
-                            self.read(self.absolute(file).as_bytes(), crate::source::Pos::NONE)?;
+                        let text = self.read(self.absolute(file).as_bytes(), Pos::NONE)?;
                         self.check(&text, Origin::File(self.absolute(file)))?;
                     }
                     Input::Text(text, name) => {
@@ -171,9 +178,14 @@ impl<'a> Evaluator<'a> {
             };
             for path in paths {
                 let path: Vec<String> = parse_attr_path(path);
-                let value = self.select_path(value, &path, arguments)?;
+                // Without arguments, a function at the end is a value like others.
+                let value = if request.eval && arguments.is_empty() {
+                    self.find_along(value, &path, arguments)?
+                } else {
+                    self.select_path(value, &path, arguments)?
+                };
                 if request.eval {
-                    self.write_value(value, request, &mut out)?;
+                    self.write_value(value, request, out)?;
                 } else {
                     let mut seen = Vec::new();
                     self.derivations(value, arguments, &mut seen, 0)?;
@@ -184,7 +196,42 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// Builds the derivation that a value is; gives its outputs and where they are.
+    pub fn build(&self, value: Value<'a>) -> Result<Vec<(String, String)>, Fault> {
+        let no_derivation = || {
+            let text = format!(
+                "expected a derivation but found {}",
+                crate::eval::type_name(value)
+            );
+            crate::error::type_error(Pos::NONE, text)
+        };
+        let Value::Attrs(attrs) = value else {
+            return Err(no_derivation());
+        };
+        if !self.is_derivation(attrs)? {
+            return Err(no_derivation());
+        }
+        let text = |value: Option<Value<'a>>| -> Result<Option<String>, Fault> {
+            let text = value.map(|value| self.string(value)).transpose()?;
+            Ok(text.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let drv_path = text(self.attr(attrs, "drvPath")?)?.ok_or_else(no_derivation)?;
+        let mut outputs = Vec::new();
+        if let Some(Value::List(list)) = self.attr(attrs, "outputs")? {
+            for slot in list.items {
+                outputs.extend(text(Some(self.force(slot)?))?);
+            }
+        } else {
+            outputs.push("out".to_owned());
+        }
+        let built = self
+            .host
+            .realise(&drv_path, &outputs)
+            .map_err(|error| self.host_fault(error, Pos::NONE))?;
+        Ok(built.into_iter().collect())
     }
 
     /// A path given on the command line.
@@ -204,10 +251,8 @@ impl<'a> Evaluator<'a> {
                 out.extend(self.print(value, request.strict)?);
                 out.push(b'\n');
             }
-            Form::Json => {
-                out.extend_from_slice(self.json(value, false)?.0.as_bytes());
-                out.push(b'\n');
-            }
+            // Without a line end, as CppNix.
+            Form::Json => out.extend_from_slice(self.json(value, true)?.0.as_bytes()),
             Form::Xml => out.extend(self.xml(value, request.strict, !request.no_location)?),
             Form::Raw => out.extend(self.string(value)?.0),
         }
@@ -236,7 +281,7 @@ impl<'a> Evaluator<'a> {
             }
             Value::Attrs(attrs) => {
                 let recurse = match self.attr(attrs, "recurseForDerivations")? {
-                    Some(value) => self.as_bool(value, crate::source::Pos::NONE)?,
+                    Some(value) => self.as_bool(value, Pos::NONE)?,
                     None => depth == 0,
                 };
                 if recurse {

@@ -40,6 +40,7 @@
 
 mod builtins;
 pub mod conformance;
+mod doc;
 mod error;
 mod eval;
 mod hint;

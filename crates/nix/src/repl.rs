@@ -93,6 +93,9 @@ impl<'e, 'a> Repl<'e, 'a> {
 
     /// Whether a text is the beginning of an expression that goes on in the next line.
     pub fn unfinished(&self, text: &str) -> bool {
+        if text.trim().is_empty() {
+            return false;
+        }
         let text = binding(text.trim()).map_or(text, |(_, rest)| rest);
         let at_end = |message: &str| message.contains("unexpected end of file");
         match self.parse(text) {
@@ -101,6 +104,45 @@ impl<'e, 'a> Repl<'e, 'a> {
             }
             Ok(_) => false,
         }
+    }
+
+    /// The value of an expression in scope, evaluated at the top.
+    pub fn value(&self, text: &str) -> Result<Value<'a>, Fault> {
+        let value = self.parse(text)?;
+        self.evaluator.force_value(value)
+    }
+
+    /// What kind of value an expression has (`:t`).
+    pub fn kind(&self, text: &str) -> Result<String, Fault> {
+        self.value(text).map(crate::eval::type_name)
+    }
+
+    /// What is known about a function (`:doc`).
+    pub fn doc(&self, text: &str) -> Result<String, Fault> {
+        let value = self.value(text)?;
+        self.evaluator.describe_function(value)
+    }
+
+    /// Where an expression's value was written (`:e`): a path's file, a function's or a package's
+    /// place, or that of the attribute.
+    pub fn place(&self, text: &str) -> Result<Option<(String, u32)>, Fault> {
+        let value = self.value(text)?;
+        if let Some(place) = self.evaluator.place_of(value)? {
+            return Ok(Some(place));
+        }
+        let Some((base, name)) = text.trim().rsplit_once('.') else {
+            return Ok(None);
+        };
+        let position = format!("builtins.unsafeGetAttrPos {} ({base})", quoted(name));
+        let Value::Attrs(position) = self.value(&position)? else {
+            return Ok(None);
+        };
+        self.evaluator.place_in(position)
+    }
+
+    /// Forgets all names but the builtins.
+    pub fn forget(&mut self) {
+        self.scope.clear();
     }
 
     /// A value as a person reads it; nested sets only with `deep`.
@@ -177,6 +219,17 @@ impl<'e, 'a> Repl<'e, 'a> {
                     || self.evaluator.global(symbol).is_some()
             })
     }
+}
+
+/// A name as a string literal.
+fn quoted(name: &str) -> String {
+    let name = name.trim().trim_matches('"');
+    format!(
+        "\"{}\"",
+        name.replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace("${", "\\${")
+    )
 }
 
 /// Takes `name = expression` apart.
@@ -261,6 +314,7 @@ mod tests {
                 ("x = (", true),
                 ("''a", true),
                 ("1 + 1", false),
+                (" ", false),
                 ("1 +* 2", false),
             ] {
                 assert_eq!(repl.unfinished(text), expected, "of {text}");

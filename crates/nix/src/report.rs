@@ -80,7 +80,7 @@ impl<'a> Evaluator<'a> {
                 .into_iter()
                 .map(|frame| Step {
                     location: locate(frame.pos),
-                    text: frame.text,
+                    text: plain(&frame.text),
                     explicit: frame.explicit,
                 })
                 .collect(),
@@ -90,10 +90,22 @@ impl<'a> Evaluator<'a> {
                 .into_iter()
                 .map(|(pos, message)| (locate(pos), message))
                 .collect(),
-            message: fault.message,
+            message: plain(&fault.message),
             left_out: 0,
         })
     }
+}
+
+/// A message without the colours that programs put into it: what is shown where is decided here.
+fn plain(message: &str) -> String {
+    let mut pieces = message.split("\x1b[");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit() && c != ';');
+        let rest = end.map_or("", |at| &piece[at..]);
+        text.push_str(rest.strip_prefix('m').unwrap_or(rest));
+    }
+    text
 }
 
 impl Error {

@@ -95,9 +95,15 @@ impl<'a> Evaluator<'a> {
     /// What a path of attributes leads to, as `nix-instantiate -A` takes it: functions on the way
     /// are called with `args` where they can be, list elements are chosen by number.
     pub fn select_path(&self, value: Value<'a>, path: &[String], args: &Attrs<'a>) -> R<'a> {
-        let mut value = self.auto_call(value, args)?;
+        let value = self.find_along(value, path, args)?;
+        self.auto_call(value, args)
+    }
+
+    /// As [`Evaluator::select_path`], without calling what is found at the end.
+    pub(crate) fn find_along(&self, value: Value<'a>, path: &[String], args: &Attrs<'a>) -> R<'a> {
+        let mut value = self.force_value(value)?;
         for (depth, name) in path.iter().enumerate() {
-            value = match value {
+            value = match self.auto_call(value, args)? {
                 Value::List(list) => {
                     let whole = path.join(".");
                     let Ok(index) = name.parse::<usize>() else {
@@ -146,7 +152,6 @@ impl<'a> Evaluator<'a> {
                     return Err(FaultData::new(Kind::Type, Pos::NONE, message));
                 }
             };
-            value = self.auto_call(value, args)?;
         }
         Ok(value)
     }

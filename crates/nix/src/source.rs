@@ -143,6 +143,12 @@ impl<'a> Sources<'a> {
         Some((origin, line as u32, offset - cached.1[line - 1] + 1))
     }
 
+    /// What stands before a position in its text.
+    pub fn before(&self, pos: Pos) -> Option<&'a str> {
+        let (start, text, _) = self.find(pos)?;
+        text.get(..(pos.0 - start) as usize)
+    }
+
     /// Everything about a position.
     pub fn location(&self, pos: Pos) -> Option<Location> {
         let (origin, line, column) = self.line_column(pos)?;

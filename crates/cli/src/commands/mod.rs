@@ -1,8 +1,10 @@
 //! One file a command.
 
-mod eval;
+pub mod conformance;
+pub mod eval;
 pub mod interactive;
 mod parse;
+pub mod repl;
 pub mod report;
 mod run;
 pub mod runs;
@@ -21,6 +23,8 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Parse(command) => parse::run(&command),
         Command::Report(command) => report::run(&command),
         Command::Runs(command) => runs::run(&command),
+        Command::Repl(command) => repl::run(&command),
+        Command::Conformance { what } => conformance::run(&what),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "snowglobe", &mut std::io::stdout());

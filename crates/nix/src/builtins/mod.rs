@@ -4,6 +4,7 @@ mod attrs;
 mod context;
 mod control;
 mod derivation;
+pub(crate) mod docs;
 mod fetch;
 mod files;
 mod flakes;

@@ -40,6 +40,8 @@ pub struct Options {
     pub max_memory: Option<usize>,
     /// How long the evaluation may take; `None`: as long as it likes.
     pub max_time: Option<std::time::Duration>,
+    /// Set from another thread (or a signal) to end the evaluation with an error; cleared by it.
+    pub interrupt: Option<std::sync::Arc<std::sync::atomic::AtomicBool>>,
     /// `--trace-verbose`.
     pub trace_verbose: bool,
     /// Whether `|>` and `<|` are allowed.
@@ -60,6 +62,7 @@ impl Default for Options {
             max_call_depth: 10_000,
             max_memory: None,
             max_time: None,
+            interrupt: None,
             trace_verbose: false,
             pipe_operators: false,
             abort_on_warn: false,
@@ -182,6 +185,13 @@ impl<'a> Evaluator<'a> {
         self.empty_env
     }
 
+    /// Forgets what files evaluate to and where `<...>` leads, so that they are read again.
+    pub fn forget_files(&self) {
+        self.files.borrow_mut().clear();
+        self.searched.borrow_mut().clear();
+        self.caches.copied.borrow_mut().clear();
+    }
+
     /// Bytes that the values of this evaluation take.
     pub fn memory(&self) -> usize {
         self.arena.allocated_bytes()
@@ -223,6 +233,15 @@ impl<'a> Evaluator<'a> {
         {
             let message = format!("evaluation needs more than {} MiB of memory", limit >> 20);
             return Err(FaultData::new(Kind::Limit, pos, message));
+        }
+        if let Some(interrupt) = &self.options.interrupt
+            && interrupt.swap(false, std::sync::atomic::Ordering::Relaxed)
+        {
+            return Err(FaultData::new(
+                Kind::Interrupted,
+                pos,
+                "interrupted by the user",
+            ));
         }
         if let Some(deadline) = self.deadline
             && std::time::Instant::now() > deadline

@@ -1,0 +1,48 @@
+//! Builds what an evaluation must read: imports from derivations, and `:b`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use snowglobe_archive::Silent;
+use snowglobe_evaluate::Builder;
+use snowglobe_plan::{StoreObject, StorePath};
+
+use crate::error::Result;
+use crate::prepare::Factory;
+use crate::workshop::Workshop;
+
+/// Builds when asked; until then, nothing is opened or fetched.
+pub struct OnDemand {
+    workshop: Workshop,
+    factory: OnceLock<Factory>,
+}
+
+impl OnDemand {
+    /// Works with a workshop's caches.
+    pub fn new(workshop: &Workshop) -> Self {
+        Self {
+            workshop: workshop.clone(),
+            factory: OnceLock::new(),
+        }
+    }
+
+    fn factory(&self) -> Result<&Factory> {
+        if let Some(factory) = self.factory.get() {
+            return Ok(factory);
+        }
+        let factory = Factory::new(&self.workshop, Arc::new(Silent))?;
+        Ok(self.factory.get_or_init(|| factory))
+    }
+}
+
+impl Builder for OnDemand {
+    fn build(
+        &self,
+        objects: &BTreeMap<StorePath, StoreObject>,
+        outputs: &[StorePath],
+    ) -> std::result::Result<(), String> {
+        self.factory()
+            .and_then(|factory| factory.realise(objects, outputs))
+            .map_err(|error| error.message)
+    }
+}
