@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use snowglobe_nix::{Attrs, Data, Evaluator, Fault, Options, Pos, evaluate};
+use snowglobe_nix::{Attrs, Data, Evaluator, Fault, Options, Pos, Value, evaluate};
 use snowglobe_plan::Plan;
 
 use crate::Session;
@@ -59,25 +59,25 @@ pub enum PlanError {
 }
 
 /// From a value and an attribute path to a plan, in our library.
-const LIBRARY: &str = "nixpkgs: value: attrPath: import (nixpkgs + \"/snowglobe/plan.nix\") { inherit value attrPath; }";
+///
+/// The library gives functions their arguments: `--arg` of one name must not keep the file's function
+/// from getting `pkgs` and whatever else tests are given.
+const LIBRARY: &str = "nixpkgs: value: attrPath: arguments: import (nixpkgs + \"/snowglobe/plan.nix\") { inherit value attrPath arguments; }";
 
 /// Evaluates a file to the plan of its tests. `store` and `archive` of the plan are filled in.
 pub fn plan(session: &Session, request: &PlanRequest) -> Result<Plan, PlanError> {
     let result = evaluate(session, request.options.clone(), |nix| {
         let run = || {
-            let mut value = match &request.source {
+            let value = match &request.source {
                 Source::File(path) => nix.file(&path.display().to_string())?,
                 Source::Text { text, name } => nix.expression(text, name)?,
             };
-            if !request.arguments.is_empty() {
-                let arguments = arguments(nix, &request.arguments)?;
-                value = nix.auto_call(value, arguments)?;
-            }
+            let arguments = Value::Attrs(arguments(nix, &request.arguments)?);
             let library = nix.expression(LIBRARY, "«plan»")?;
             let nixpkgs = nix.value_of(&Data::Path(session.nixpkgs().to_owned()));
             let path = request.attr_path.iter().cloned().map(Data::Text).collect();
             let path = nix.value_of(&Data::List(path));
-            let plan = nix.call(library, &[nixpkgs, value, path], Pos::NONE)?;
+            let plan = nix.call(library, &[nixpkgs, value, path, arguments], Pos::NONE)?;
             nix.json(plan, true)
         };
         run().map_err(|fault| nix.report(fault))

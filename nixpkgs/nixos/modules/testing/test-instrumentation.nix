@@ -32,9 +32,7 @@ in
       DefaultDeviceTimeoutSec = 300;
       ShowStatus = false;
     })
-    (declared [ "systemd" "user" "extraConfig" ] ''
-      DefaultTimeoutStartSec=300
-    '')
+    (declared [ "systemd" "user" "settings" "Manager" ] { DefaultTimeoutStartSec = 300; })
     # The driver reads the journal on the console.
     (declared [ "services" "journald" "extraConfig" ] ''
       ForwardToConsole=yes
