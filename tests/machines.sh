@@ -34,3 +34,11 @@ machine_test "a name that is undefined" 60 2 "$snowglobe" run --rerun tests/wron
 for file in tests/e2e/*.nix; do
     machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run --rerun "$file"
 done
+
+# What takes longer than CI has.
+if [ "$mode" = --all ]; then
+    for file in tests/e2e/all/*.nix; do
+        [ -e "$file" ] || continue
+        machine_test "all/$(basename "$file" .nix)" 1800 0 "$snowglobe" run "$file"
+    done
+fi
