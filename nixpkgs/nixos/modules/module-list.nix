@@ -58,6 +58,8 @@
 
   # system
   ./system/activation/activation-script.nix
+  ./system/activation/specialisation.nix
+  ./system/activation/switchable-system.nix
   ./system/activation/toplevel.nix
   ./system/boot/kernel.nix
   ./system/boot/networkd.nix

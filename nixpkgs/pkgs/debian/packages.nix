@@ -39,8 +39,9 @@ in
   acl = { main = null; dev = "libacl1-dev"; };
   attr = { main = "attr"; dev = "libattr1-dev"; };
   bzip2 = { dev = "libbz2-dev"; };
-  coreutils = { main = null; };
-  coreutils-full = { deb = "coreutils"; main = null; };
+  # nixpkgs' has these two, Debian's are in another package.
+  coreutils = { main = null; also = [ "procps" ]; links = { "bin/kill" = "/usr/bin/kill"; "bin/uptime" = "/usr/bin/uptime"; }; };
+  coreutils-full = { deb = "coreutils"; main = null; also = [ "procps" ]; links = { "bin/kill" = "/usr/bin/kill"; "bin/uptime" = "/usr/bin/uptime"; }; };
   cpio = { };
   curl = { dev = "libcurl4-openssl-dev"; };
   curlFull = { deb = "curl"; main = "curl"; };

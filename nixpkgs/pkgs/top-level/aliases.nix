@@ -3,7 +3,8 @@ final: prev: {
   utillinux = final.util-linux;
   utillinuxMinimal = final.util-linuxMinimal;
   nginxStable = final.nginx;
-  nginxMainline = final.nginx;
+  # The same program under another store path: who changes the package sees a change.
+  nginxMainline = final.snowglobe.fromRow "nginxMainline" (final.snowglobe.table.nginx // { deb = "nginx"; main = "nginx"; pname = "nginx-mainline"; });
   nginxUnstable = final.nginx;
   mysql = final.mariadb;
   mariadb_1011 = final.mariadb;

@@ -85,6 +85,9 @@ in
       ++ lib.optional (config.time.timeZone != null && config.time.timeZone != "UTC") "tzdata"
       ++ lib.optionals (config.console.keyMap != "us" || config.console.font != null) [ "kbd" "console-data" ];
 
+    # chvt, fgconsole, loadkeys and the like.
+    environment.systemPackages = lib.mkIf config.console.enable [ pkgs.kbd ];
+
     # Debian's systemd has no unit that sets the keyboard: this is upstream's, for keyboards other
     # than the kernel's own.
     systemd.services.systemd-vconsole-setup = lib.mkIf (config.console.enable && (config.console.keyMap != "us" || config.console.font != null)) {

@@ -19,6 +19,7 @@
     ./network-filesystems/nfsd.nix
     ./networking/bind.nix
     ./networking/bird.nix
+    ./networking/dnscrypt-proxy.nix
     ./networking/dnsdist.nix
     ./networking/dnsmasq.nix
     ./networking/git-daemon.nix

@@ -14,6 +14,5 @@ in
     (declared [ "system" "nixos" "revision" ] (lib.mkForce "constant-nixos-revision"))
     (declared [ "system" "nixos" "versionSuffix" ] (lib.mkForce "test"))
     (declared [ "system" "nixos" "label" ] (lib.mkForce "test"))
-    (declared [ "system" "switch" "enable" ] (lib.mkDefault false))
   ];
 }

@@ -13,6 +13,17 @@ let
   sql = text: "mysql -u ${cfg.user} -N <<'END_OF_SQL'\n${text}\nEND_OF_SQL\n";
 
   role = cfg.replication.role;
+
+  # Plugins that Debian has in packages of their own.
+  pluginPackages = {
+    ha_mroonga = pkgs.debianPackages.mariadb-plugin-mroonga;
+    ha_rocksdb = pkgs.debianPackages.mariadb-plugin-rocksdb;
+    ha_spider = pkgs.debianPackages.mariadb-plugin-spider;
+    ha_connect = pkgs.debianPackages.mariadb-plugin-connect;
+    ha_oqgraph = pkgs.debianPackages.mariadb-plugin-oqgraph;
+  };
+  asked = settings: lib.concatMap (name: lib.toList (settings.${name} or [ ])) [ "plugin-load-add" "plugin_load_add" "plugin-load" "plugin_load" ];
+  plugins = map (file: lib.removeSuffix ".so" (lib.last (lib.splitString "=" (toString file)))) (asked (cfg.settings.mysqld or { }));
 in
 {
   imports = [
@@ -104,6 +115,7 @@ in
     users.groups = mkIf (cfg.group == "mysql") { mysql.gid = config.ids.gids.mysql; };
 
     environment.systemPackages = [ cfg.package ];
+    system.extraDependencies = map (name: pluginPackages.${name}) (lib.filter (name: pluginPackages ? ${name}) plugins);
     environment.etc."my.cnf".source = cfg.configFile;
     systemd.tmpfiles.rules = [
       "d '${cfg.dataDir}' 0700 ${cfg.user} ${cfg.group} - -"

@@ -112,9 +112,12 @@ in
         ExecReload = "${cfg.package}/bin/rndc -k /etc/bind/rndc.key reload";
         ExecStop = "${cfg.package}/bin/rndc -k /etc/bind/rndc.key stop";
         PIDFile = "/run/named/named.pid";
+        # The server gives up the right to write where it does not own before it changes its user:
+        # the folder belongs to root, and to the group that it has afterwards.
         RuntimeDirectory = "named";
+        RuntimeDirectoryMode = "0770";
         RuntimeDirectoryPreserve = "yes";
-        ExecStartPre = lib.mkAfter [ "${pkgs.coreutils}/bin/chown named:named /run/named" ];
+        ExecStartPre = lib.mkAfter [ "${pkgs.coreutils}/bin/chgrp named /run/named" ];
         ConfigurationDirectory = "bind";
         Restart = "always";
       };

@@ -73,16 +73,6 @@ in
       default = { };
       description = "Shell commands run by every user's systemd at the first login.";
     };
-    activatable = mkOption {
-      type = types.bool;
-      default = true;
-      description = "Without effect: a running machine is not switched to another system in this version.";
-    };
-    switch.enable = mkOption {
-      type = types.bool;
-      default = false;
-      description = "Not supported: a machine cannot be switched to another configuration.";
-    };
     etc.overlay.enable = mkOption {
       type = types.bool;
       default = false;
@@ -97,17 +87,8 @@ in
     description = "The program behind /usr/bin/env: Debian's.";
   };
 
-  options.specialisation = mkOption {
-    type = types.attrsOf types.unspecified;
-    default = { };
-    description = "Not supported in this version: further configurations of a machine.";
-  };
-
   config = {
-    snowglobe.refused =
-      lib.optionalAttrs (config.specialisation != { }) { "specialisation" = "a machine cannot be switched to another configuration in this version"; }
-      // lib.optionalAttrs config.system.switch.enable { "system.switch.enable" = "a machine cannot be switched to another configuration in this version"; }
-      // lib.optionalAttrs config.system.etc.overlay.enable { "system.etc.overlay.enable" = "/etc is part of the system layer"; };
+    snowglobe.refused = lib.optionalAttrs config.system.etc.overlay.enable { "system.etc.overlay.enable" = "/etc is part of the system layer"; };
 
     snowglobe.system.activation = lib.mkIf (own != { }) activate;
 

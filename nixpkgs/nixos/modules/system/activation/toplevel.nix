@@ -78,6 +78,13 @@ in
         internal = true;
         description = "Not supported: a system is assembled without running a program.";
       };
+      # Programs of the toplevel, by path.
+      toplevelPrograms = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        internal = true;
+        description = "Programs at the top of the system's store path.";
+      };
       # Links of the toplevel, by path; other modules add theirs.
       toplevelLinks = mkOption {
         type = types.attrsOf types.raw;
@@ -116,6 +123,7 @@ in
         ]
         ++ lib.optional (config.snowglobe.system.activation != null) (link "activate" config.snowglobe.system.activation)
         ++ lib.mapAttrsToList link config.system.toplevelLinks
+        ++ lib.mapAttrsToList program config.system.toplevelPrograms
       )
     );
   };
