@@ -102,6 +102,8 @@ in
     };
 
     environment.systemPackages = [ cfg.package ];
+    # Debian's program has the rights of its wrapper: those whom the wrapper keeps out could take it.
+    systemd.tmpfiles.rules = lib.mkIf cfg.execWheelOnly [ "z /usr/bin/sudo 0755 root root -" ];
 
     security.pam.services.sudo = { };
     security.pam.services.sudo-i = { };

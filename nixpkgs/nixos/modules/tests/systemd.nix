@@ -86,7 +86,17 @@ in
     expected = true;
   };
   activationCircle = { expr = (system { system.activationScripts = { b = { deps = [ "a" ]; text = "B"; }; a = { deps = [ "b" ]; text = "A"; }; }; }).snowglobe.system.activation.drvPath; fails = true; };
-  specialisation = { expr = builds { specialisation.x.configuration = { }; }; fails = true; };
+  specialisation = {
+    expr = (system { networking.hostName = "a"; specialisation.x.configuration.environment.etc.only.text = "x"; }).specialisation.x.configuration.environment.etc.only.text;
+    expected = "x";
+  };
+  specialisationInherits = { expr = (system { environment.etc.both.text = "b"; specialisation.x.configuration = { }; }).specialisation.x.configuration.environment.etc.both.text; expected = "b"; };
+  specialisationHasLink = { expr = (system { specialisation.x.configuration = { }; }).system.toplevelLinks ? "specialisation/x"; expected = true; };
+  specialisationSwitches = { expr = (system { specialisation.x.configuration = { }; }).system.toplevelPrograms ? "bin/switch-to-configuration"; expected = true; };
+  switchesNot = { expr = (system { }).system.toplevelPrograms; expected = { }; };
+  # A running machine keeps its users.
+  specialisationUsers = { expr = builds { specialisation.x.configuration.users.users.new.isNormalUser = true; }; fails = true; };
+  specialisationAlone = { expr = builds { specialisation.x = { inheritParentConfig = false; configuration = { }; }; }; fails = true; };
   refusedPart = { expr = builds { security.apparmor.enable = true; }; fails = true; };
   refusedPartOff = { expr = builds { security.apparmor.enable = false; }; expected = true; };
   assertion = { expr = builds { assertions = [ { assertion = false; message = "no"; } ]; }; fails = true; };

@@ -50,6 +50,20 @@ let
     ${cfg.extraConfig}
     ${concatMapStrings zoneText zones}
   '';
+
+  # As root: the key of rndc, and the folder of the server.
+  prepare = pkgs.writeShellScript "bind-prepare" ''
+    set -e
+    if ! [ -f /etc/bind/rndc.key ]; then
+      ${cfg.package}/bin/rndc-confgen -c /etc/bind/rndc.key -a -A hmac-sha256 2>/dev/null
+    fi
+    chown named /etc/bind/rndc.key
+    chmod 0400 /etc/bind/rndc.key
+    if ! [ -d ${cfg.directory} ]; then
+      mkdir -p ${cfg.directory}
+      chown named:named ${cfg.directory}
+    fi
+  '';
 in
 {
   options.services.bind = {
@@ -99,25 +113,20 @@ in
       after = [ "network.target" ];
       wantedBy = [ "multi-user.target" ];
       aliases = [ "named.service" ];
-      preStart = ''
-        if ! [ -f /etc/bind/rndc.key ]; then
-          ${cfg.package}/bin/rndc-confgen -c /etc/bind/rndc.key -a -A hmac-sha256 2>/dev/null
-        fi
-        chown named /etc/bind/rndc.key
-        chmod 0400 /etc/bind/rndc.key
-      '';
       serviceConfig = {
-        Type = "forking";
-        ExecStart = "${cfg.package}/bin/named ${lib.escapeShellArgs cfg.extraArgs} -u named ${optionalString cfg.ipv4Only "-4"} -c /etc/bind/named.conf";
+        # The server runs as its user from the start: one that is started by root gives up the right
+        # to write in folders of others before it looks at its own.
+        Type = "notify";
+        User = "named";
+        Group = "named";
+        AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" "CAP_SYS_RESOURCE" ];
+        CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" "CAP_SYS_RESOURCE" "CAP_CHOWN" "CAP_DAC_OVERRIDE" "CAP_FOWNER" ];
+        ExecStartPre = "+${prepare}";
+        ExecStart = "${cfg.package}/bin/named -f ${lib.escapeShellArgs cfg.extraArgs} ${optionalString cfg.ipv4Only "-4"} -c /etc/bind/named.conf";
         ExecReload = "${cfg.package}/bin/rndc -k /etc/bind/rndc.key reload";
         ExecStop = "${cfg.package}/bin/rndc -k /etc/bind/rndc.key stop";
-        PIDFile = "/run/named/named.pid";
-        # The server gives up the right to write where it does not own before it changes its user:
-        # the folder belongs to root, and to the group that it has afterwards.
         RuntimeDirectory = "named";
-        RuntimeDirectoryMode = "0770";
         RuntimeDirectoryPreserve = "yes";
-        ExecStartPre = lib.mkAfter [ "${pkgs.coreutils}/bin/chgrp named /run/named" ];
         ConfigurationDirectory = "bind";
         Restart = "always";
       };

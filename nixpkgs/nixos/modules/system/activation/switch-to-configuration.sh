@@ -23,8 +23,8 @@ esac
 
 new=$(dirname "$(dirname "$(readlink -f "$0")")")
 old=$(readlink -f /run/current-system)
-old_units=$old/etc/systemd/system
-new_units=$new/etc/systemd/system
+old_units=$(readlink -f "$old/etc/systemd/system")
+new_units=$(readlink -f "$new/etc/systemd/system")
 vendor=/usr/lib/systemd/system
 
 mkdir -p /run/nixos
@@ -33,28 +33,53 @@ flock 9
 
 # -- which units changed ----------------------------------------------------------------------
 
+# Names of units whose files or drop-ins are not the same. Programs take long to start on an
+# emulated processor: one comparison of all, not one of each.
+declare -A changed
+while IFS= read -r line; do
+  case $line in
+  "Files "*)
+    path=${line#Files }
+    path=${path%% and *}
+    ;;
+  "Only in "*)
+    path=${line#Only in }
+    path=${path/: //}
+    ;;
+  "Symbolic links "*)
+    path=${line#Symbolic links }
+    path=${path%% and *}
+    ;;
+  *) continue ;;
+  esac
+  path=${path#"$old_units"/}
+  path=${path#"$new_units"/}
+  path=${path#/}
+  name=${path%%/*}
+  case $name in
+  *.wants | *.requires | *.upholds) ;;
+  *) changed[${name%.d}]=1 ;;
+  esac
+done < <(diff -rq --no-dereference "$old_units/" "$new_units/")
+
 # The text of a unit in a folder of units, with its drop-ins; empty if the folder says nothing.
 text_of() {
   local folder=$1 unit=$2 file
-  [ -e "$folder/$unit" ] && cat "$folder/$unit"
+  [ ! -e "$folder/$unit" ] || printf '%s\n' "$(<"$folder/$unit")"
   for file in "$folder/$unit.d/"*.conf; do
-    cat "$file"
+    printf '%s\n' "$(<"$file")"
   done
 }
 
-# The name under which units of a folder define `unit`: its own, or that of its template.
+# The name under which units of a folder define `unit`, in `defined`: its own, or that of its template.
 defined_as() {
-  local folder=$1 unit=$2 template
+  local folder=$1 unit=$2 template=$3
+  defined=
   if [ -e "$folder/$unit" ] || [ -L "$folder/$unit" ] || [ -d "$folder/$unit.d" ]; then
-    echo "$unit"
-    return
+    defined=$unit
+  elif [ -n "$template" ] && { [ -e "$folder/$template" ] || [ -d "$folder/$template.d" ]; }; then
+    defined=$template
   fi
-  case $unit in
-  *@*.*)
-    template=${unit%%@*}@.${unit##*.}
-    if [ -e "$folder/$template" ] || [ -d "$folder/$template.d" ]; then echo "$template"; fi
-    ;;
-  esac
 }
 
 says() { printf '%s\n' "$2" | grep -qxE "$1"; }
@@ -63,10 +88,14 @@ stop=() restart=() reload=() start=() skipped=()
 
 while read -r unit _ state _; do
   case $state in active | activating | reloading) ;; *) continue ;; esac
-  was=$(defined_as "$old_units" "$unit")
-  is=$(defined_as "$new_units" "$unit")
-  [ -n "$was$is" ] || continue
-  if [ -z "$is" ] && [ ! -e "$vendor/$unit" ] && [ ! -e "$vendor/${unit%%@*}@.${unit##*.}" ]; then
+  template=
+  case $unit in *@*.*) template=${unit%%@*}@.${unit##*.} ;; esac
+  [ -n "${changed[$unit]-}" ] || [ -n "${template:+${changed[$template]-}}" ] || continue
+  defined_as "$old_units" "$unit" "$template"
+  was=$defined
+  defined_as "$new_units" "$unit" "$template"
+  is=$defined
+  if [ -z "$is" ] && [ ! -e "$vendor/$unit" ] && { [ -z "$template" ] || [ ! -e "$vendor/$template" ]; }; then
     stop+=("$unit")
     continue
   fi

@@ -192,6 +192,9 @@ in
     snowglobe.refused = lib.optionalAttrs (cfg.moduliFile != null) { "services.openssh.moduliFile" = "Debian's groups are used"; };
     snowglobe.system.debianPackages = [ "openssh-server" "openssh-sftp-server" ];
 
+    # Where root's keys are looked for.
+    systemd.tmpfiles.rules = [ "d- /root/.ssh :0700 root :root -" ];
+
     users.users.sshd = {
       isSystemUser = true;
       group = "sshd";
