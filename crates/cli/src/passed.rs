@@ -110,7 +110,8 @@ fn identity() -> Option<String> {
         return Some(id.iter().map(|byte| format!("{byte:02x}")).collect());
     }
     let mut hash = blake3::Hasher::new();
-    hash.update_reader(std::fs::File::open(program).ok()?).ok()?;
+    hash.update_reader(std::fs::File::open(program).ok()?)
+        .ok()?;
     Some(hash.finalize().to_hex().to_string())
 }
 

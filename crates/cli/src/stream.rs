@@ -90,9 +90,8 @@ impl Stream {
     pub fn end(self, outcome: Outcome) -> Ended {
         snowglobe_driver::finish(&self.sink, outcome);
         let _ = self.reader.join();
-        let failed = |(phase, _, ok, _): &(Phase, u64, bool, Option<String>)| {
-            *phase == Phase::Check && !*ok
-        };
+        let failed =
+            |(phase, _, ok, _): &(Phase, u64, bool, Option<String>)| *phase == Phase::Check && !*ok;
         let unchecked = self.watch.with(|fold| fold.phases.iter().any(failed));
         Ended {
             kind: judge(outcome, unchecked),

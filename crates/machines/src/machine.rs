@@ -601,8 +601,10 @@ impl Machine {
         let name = self.name().to_owned();
         let taps = self.0.taps.clone();
         let raw = move |bytes: &[u8]| taps.push(bytes);
-        console::follow(reader, &path, raw, move |line| observer.console(&name, line))
-            .map_err(Error::file("write", &path))?;
+        console::follow(reader, &path, raw, move |line| {
+            observer.console(&name, line)
+        })
+        .map_err(Error::file("write", &path))?;
         let qmp = Qmp::connect(qmp, START_LIMIT)?;
         Ok(Running::new(process.clone(), qmp, console, agent, memory))
     }

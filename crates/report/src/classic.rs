@@ -247,7 +247,10 @@ impl<W: Write + Send> View for Classic<W> {
                 }
             }
             Kind::Cached { passed, .. } => {
-                let text = format!("not run: it passed with the same plan at {}", moment(*passed));
+                let text = format!(
+                    "not run: it passed with the same plan at {}",
+                    moment(*passed)
+                );
                 self.line(None, &text);
             }
             Kind::RunFinished { outcome, duration } => {

@@ -1,9 +1,6 @@
 //! `snowglobe repl`.
 
-mod buffer;
 mod editor;
-mod history;
-mod keys;
 mod session;
 
 use std::path::PathBuf;

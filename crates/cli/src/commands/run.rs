@@ -31,8 +31,7 @@ pub fn run(command: &Run) -> Result {
             let ended = end(stream, result);
             worst = worst.max(ended.kind);
             done.push(ended.watch.with(|fold| fold.summary()));
-            if ended.kind == Kind::Interrupted
-                || (command.fail_fast && ended.kind != Kind::Passed)
+            if ended.kind == Kind::Interrupted || (command.fail_fast && ended.kind != Kind::Passed)
             {
                 break 'files;
             }
@@ -87,7 +86,12 @@ fn summary(done: &[Summary]) {
 }
 
 /// Evaluates a file to the plan of its tests.
-pub fn plan(session: &Session, stream: &Stream, selection: &Selection, file: &Path) -> Result<Plan> {
+pub fn plan(
+    session: &Session,
+    stream: &Stream,
+    selection: &Selection,
+    file: &Path,
+) -> Result<Plan> {
     let scope = stream.sink.scope();
     let workshop = &session.workshop;
     // Found without waiting for a download.
@@ -143,9 +147,7 @@ pub fn once(
     let key = key(&archive, test, &session.machines);
     // Whoever wants what the script writes, or to know how often it fails, wants it to run.
     let real = command.rerun || command.output.is_some() || command.repeat > 1;
-    if !real
-        && let Some(pass) = key.as_deref().and_then(|key| passed.get(key))
-    {
+    if !real && let Some(pass) = key.as_deref().and_then(|key| passed.get(key)) {
         let scope = stream.sink.scope();
         scope.emit(snowglobe_driver::planned(test, 1.0));
         scope.emit(EventKind::Cached {

@@ -112,7 +112,7 @@ impl<'e, 'a> Interactive<'e, 'a> {
     /// Goes on until the input ends.
     pub fn run(&self, history: &Path) -> Result<()> {
         let repl = RefCell::new(Scope::new(self.nix));
-        let mut lines = Lines::open(&repl, history);
+        let mut lines = Lines::open(&repl, history)?;
         if lines.interactive() {
             let version = env!("CARGO_PKG_VERSION");
             print(&format!(
