@@ -29,6 +29,8 @@ pub enum Command {
     Run(Run),
     /// Drive a test's machines from a Python shell
     Interactive(crate::commands::interactive::Interactive),
+    /// Take up a failed run where it failed, in a Python shell
+    Resume(crate::commands::resume::Resume),
     /// Print what a Nix expression evaluates to, as nix-instantiate --eval does
     #[command(
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
@@ -142,6 +144,9 @@ pub struct Run {
     /// --repeat do so too
     #[arg(long)]
     pub rerun: bool,
+    /// Do not save the machines of a run that fails, for `snowglobe resume`
+    #[arg(long)]
+    pub no_capture: bool,
 }
 
 /// Forms of the output.

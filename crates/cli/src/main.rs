@@ -2,6 +2,7 @@
 
 mod arguments;
 mod builder;
+mod captured;
 mod commands;
 mod error;
 mod execute;

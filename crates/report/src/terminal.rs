@@ -256,6 +256,9 @@ impl<W: Write + Send> Terminal<W> {
                     folder.join("report.html").display()
                 ));
             }
+            if folder.join("capture/resume.json").is_file() {
+                self.line("  its machines were kept: snowglobe resume");
+            }
         }
     }
 }

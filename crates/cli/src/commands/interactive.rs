@@ -59,7 +59,8 @@ pub fn planned(session: &Session, file: &Path, plan: &Plan, output: Option<&Path
     shell(session, stream, plan, output)
 }
 
-fn need_terminal() -> Result<()> {
+/// A shell is of no use without one.
+pub fn need_terminal() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return Ok(());
     }
@@ -83,16 +84,23 @@ fn shell(session: &Session, stream: Stream, plan: &Plan, output: Option<&Path>) 
         mode: Mode::Interactive,
         output,
         history: Some(session.workshop.places.state.join("history")),
+        capture: false,
     };
-    let before = Terminal::look();
-    let result = execute(session, &stream, plan, test, how);
-    before.restore();
+    let result = with_terminal(|| execute(session, &stream, plan, test, how));
     let ended = match result {
         Ok(outcome) => stream.end(outcome),
         Err(error) => stream.fail(&error),
     };
     super::runs::tidy(&session.workshop.places.runs());
     Ok(ended.kind)
+}
+
+/// Does something that may end without putting the terminal's settings back.
+pub fn with_terminal<T>(body: impl FnOnce() -> T) -> T {
+    let before = Terminal::look();
+    let result = body();
+    before.restore();
+    result
 }
 
 /// Settings of our terminal: a shell that was killed does not put them back.

@@ -6,6 +6,7 @@ pub mod interactive;
 mod parse;
 pub mod repl;
 pub mod report;
+pub mod resume;
 mod run;
 pub mod runs;
 
@@ -19,6 +20,7 @@ pub fn run(arguments: Arguments) -> Result {
     match arguments.command {
         Command::Run(command) => run::run(&command),
         Command::Interactive(command) => interactive::run(&command),
+        Command::Resume(command) => resume::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Parse(command) => parse::run(&command),
         Command::Report(command) => report::run(&command),

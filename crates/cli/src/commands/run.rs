@@ -161,6 +161,7 @@ pub fn once(
         mode: Mode::Test,
         output: command.output.as_deref(),
         history: None,
+        capture: !command.no_capture,
     };
     let outcome = execute(session, stream, plan, test, how)?;
     let Some(key) = key else { return Ok(outcome) };
