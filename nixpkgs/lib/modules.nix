@@ -67,7 +67,7 @@ let
         config = if m ? meta then lib.mkMerge [ withFreeform { inherit (m) meta; } ] else withFreeform;
       }
     else if !isAttrs m then
-      throw "The module in `${file}' is a value of type `${builtins.typeOf m}' where an attribute set is expected."
+      throw "Module ${file} (${key}) does not look like a module. It is a value of type `${builtins.typeOf m}' where an attribute set is expected."
     else
       let
         config = removeAttrs m [ "_class" "_file" "key" "disabledModules" "require" "imports" "freeformType" ];
@@ -109,7 +109,7 @@ let
         moduleType = result.type;
       } // specialArgs;
 
-      lookup = name: _: builtins.addErrorContext "while evaluating the module argument `${name}' (which `imports' cannot depend on: only `specialArgs' are known there):"
+      lookup = file: name: _: builtins.addErrorContext "while evaluating the module argument `${name}' in ${file} (`imports' cannot depend on it: only `specialArgs' are known there):"
         (_module.args.${name} or (throw (missingArgument name)));
       missingArgument = name:
         let
@@ -119,7 +119,9 @@ let
         "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it.${
           if near == [ ] then " There are: ${lib.concatStringsSep ", " known}."
           else " Did you mean ${lib.concatMapStringsSep " or " (n: "`${n}'") near}?"}";
-      common = base // mapAttrs lookup (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
+      # Several modules may want it: one of them is named.
+      wantedBy = name: toString (head (filter (m: m.wanted.${name} or null != null) preloaded.loaded ++ [ { file = unknownModule; } ])).file;
+      common = base // mapAttrs (name: lookup (wantedBy name) name) (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
 
       instantiate = m:
         if m ? fn then unify m.file m.key (m.fn common)
@@ -129,7 +131,7 @@ let
       instantiateImported = m:
         if m ? fn then
           let others = removeAttrs m.wanted (attrNames common); in
-          unify m.file m.key (m.fn (if others == { } then common else common // mapAttrs lookup others))
+          unify m.file m.key (m.fn (if others == { } then common else common // mapAttrs (lookup (toString m.file)) others))
         else unify m.file m.key m.attrs;
 
       children = m:
@@ -148,7 +150,7 @@ let
             keyOf = m: entry:
               if isString entry && builtins.substring 0 1 entry != "/" then "${toString (specialArgs.modulesPath or "")}/${entry}"
               else if isAttrs entry && entry ? key then toString entry.key
-              else if isAttrs entry then throw "A module in `disabledModules' of ${m.file} needs a `key' attribute to be found by; without one, give its path."
+              else if isAttrs entry then throw "Module `${m.file}' contains a disabledModules item that is an attribute set, presumably a module, that does not have a `key' attribute. Without one, give its path."
               else toString entry;
             disabled = concatMap (m: map (keyOf m) (lib.toList m.disabled)) disabling;
             enabled = filter (m: !elem m.key disabled);
@@ -465,12 +467,18 @@ let
       shown = map (path: "`${showOption path}'") (if near != [ ] then near else elsewhere);
       sameOption = filter (d: d.loc == loc) all;
     in
-    "The option `${showOption loc}' does not exist."
-    + lib.optionalString (shown != [ ]) " Did you mean ${lib.concatStringsSep " or " shown}?"
-    + lib.optionalString (isOption def.value) " It seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
-    + " Definition values:${showDefsOf loc sameOption}"
-    + lib.optionalString (declarations == [ ])
-      "\n\nNo options are declared here at all${lib.optionalString (prefix != [ ]) ", in `${showOption prefix}'"}.";
+    builtins.addErrorContext "while evaluating the error message for definitions for `${showOption loc}', which is an option that does not exist" (
+      "The option `${showOption loc}' does not exist. Definition values:${showDefsOf loc sameOption}"
+      + lib.optionalString (shown != [ ]) "\n\nDid you mean ${lib.concatStringsSep " or " shown}?"
+      + lib.optionalString (holdsOption 2 def.value) "\n\nIt seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
+      + lib.optionalString (declarations == [ ])
+        "\n\nHowever there are no options defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}. This can happen if you e.g. declared your options in `types.submodule' under `config' rather than `options'."
+    );
+
+  # Whether a value is an option's declaration or a set with one in it. A value may be an error.
+  holdsOption = depth: value:
+    let found = builtins.tryEval (isOption value || depth > 0 && isAttrs value && !(value ? _type) && lib.any (holdsOption (depth - 1)) (builtins.attrValues value)); in
+    found.success && found.value;
 
   isTree = value: isAttrs value && !(isOption value);
   # What is declared at a path below the declarations.

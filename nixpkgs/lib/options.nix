@@ -170,8 +170,8 @@ rec {
     (def:
       let
         value =
-          let v = builtins.tryEval (shorten (lib.generators.toPretty { }
-            (lib.generators.withRecursion { depthLimit = 10; throwOnDepthLimit = false; } def.value))); in
+          let v = builtins.addErrorContext "while evaluating a definition from `${def.file}'" (builtins.tryEval (shorten (lib.generators.toPretty { }
+            (lib.generators.withRecursion { depthLimit = 10; throwOnDepthLimit = false; } def.value)))); in
           if v.success then v.value else "<error while printing the value>";
         lines = lib.splitString "\n" value;
         shorten = text: builtins.deepSeq text text;

@@ -469,7 +469,7 @@ let
     nonEmptyListOf = elemType:
       let list = types.addCheck (types.listOf elemType) (xs: xs != [ ]); in
       list // {
-        description = "non-empty ${phrase isNoun list}";
+        description = "non-empty ${phrase (class: class == "noun") list}";
         emptyValue = { };
         substSubModules = m: types.nonEmptyListOf (elemType.substSubModules m);
       };
@@ -550,8 +550,14 @@ let
         };
       };
 
-    attrTag = tags:
+    attrTag = given:
       let
+        tags = mapAttrs
+          (name: option:
+            if lib.isOption option then option
+            else throw "In attrTag, each tag value must be an option, but tag ${name} ${
+              if isOptionType option then "was a bare type, not wrapped in mkOption" else "was of type ${builtins.typeOf option}"}.")
+          given;
         isTag = value: isAttrs value && length (attrNames value) == 1 && tags ? ${head (attrNames value)};
         words = concatMapStringsSep ", " lib.strings.escapeNixIdentifier (attrNames tags);
       in
@@ -559,15 +565,14 @@ let
         name = "attrTag";
         description = "attribute-tagged union with choices: ${words}";
         descriptionClass = "noun";
-        check = v: isAttrs v && length (attrNames v) == 1;
+        check = isTag;
         merge = loc: defs:
           let
             chosen = lib.unique (concatMap (def: attrNames def.value) defs);
             choice = head chosen;
             here = loc ++ [ choice ];
           in
-          if length chosen > 1 then throw "The option `${showOption loc}' is defined with several tags, where only one is possible: ${toString chosen}.${showDefsOf loc defs}"
-          else if !(tags ? ${choice}) then throw "The option `${showOption here}' is defined, but `${choice}' is not a valid choice. Valid choices are: ${words}.${showDefsOf loc defs}"
+          if length chosen > 1 then throw "A definition for option `${showOption loc}' is not of type `attribute-tagged union with choices: ${words}': only one tag is possible, and there are ${concatStringsSep " and " chosen}. Definition values:${showDefsOf loc defs}"
           else {
             ${choice} = (lib.modules.evalOptionValue here tags.${choice}
               (map (def: { inherit (def) file; value = def.value.${choice}; parent = def.value; }) defs)).value;
