@@ -22,8 +22,8 @@ let
       (if raw ? __functor then { inherit key file; fn = raw; wanted = lib.functionArgs raw; }
       else if !(raw ? _type) || raw._type == "module" then { inherit key file; attrs = raw; }
       else if raw._type == "if" || raw._type == "override" || raw._type == "merge" then { inherit key file; attrs = { config = raw; }; }
-      else throw "Could not load a value as a module, because it is of type `${raw._type}', in file ${file}.${
-        lib.optionalString (raw._type == "configuration") " If it is an evaluated configuration, import the modules that it was made of."
+      else throw "Expected a module, but found a value of type ${lib.strings.escapeNixString raw._type}, while trying to load a module into ${file}.${
+        lib.optionalString (raw._type == "configuration") " If you do intend to import this configuration, please only import the modules that make up the configuration."
         + lib.optionalString (raw._type == "flake") " Did you mean to import one of the flake's `nixosModules'?"}")
     else if isList raw then { inherit key file; attrs = { imports = raw; }; }
     else if isString raw || builtins.isPath raw then
@@ -424,7 +424,10 @@ let
     };
 
   mergeResolved = loc: type: defs:
-    if defs == [ ] then throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option."
+    if defs == [ ] then
+      # Lists, sets and the like can be empty; a submodule still has its defaults.
+      (if type.emptyValue ? value then (if type.name == "submodule" then type.merge loc [ ] else type.emptyValue.value)
+      else throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.")
     else if tail defs == [ ] then mergeSingle loc type (head defs)
     else
       let wrong = filter (def: !type.check def.value) defs; in

@@ -14,6 +14,7 @@ in
   priorities = { expr = map (ms: (eval ([ int ] ++ map (a: { inherit a; }) ms)).a) [ [ (mkDefault 1) 2 ] [ 1 (mkForce 2) ] [ (mkOptionDefault 1) (mkDefault 2) ] [ (lib.mkVMOverride 4) (mkForce 5) ] [ (lib.mkOverride 20 1) (lib.mkOverride 30 2) ] ]; expected = [ 2 2 2 4 1 ]; };
   conflict = { expr = (eval [ int { a = 1; } { a = 2; } ]).a; fails = true; };
   missing = { expr = (eval [ int ]).a; fails = true; };
+  missingButEmpty = { expr = (evalModules { modules = [ { options = { l = mkOption { type = types.listOf types.int; }; s = mkOption { type = types.attrsOf types.int; }; n = mkOption { type = types.nullOr types.int; }; m = mkOption { type = types.submodule { options.a = mkOption { default = 3; }; }; }; }; } ]; }).config; expected = { l = [ ]; s = { }; n = null; m = { a = 3; }; }; };
   unknown = { expr = eval [ int { b = 1; } ]; fails = true; };
   unknownOff = { expr = (eval [ int { _module.check = false; a = 1; b = 1; } ]); expected = { a = 1; }; };
   ifMerge = { expr = (eval [ list { l = mkMerge [ [ 1 ] (mkIf true [ 2 ]) (mkIf false [ 3 ]) ]; } ]).l; expected = [ 1 2 ]; };

@@ -22,10 +22,8 @@ in
     (lib.mkIf cfg.enable {
       environment.systemPackages = [ cfg.package ] ++ lib.optional cfg.boot.thin.enable pkgs.thin-provisioning-tools;
       environment.etc."lvm/lvm.conf".text = ''
-        activation {
-          ${lib.optionalString cfg.dmeventd.enable "monitoring = 1"}
-          ${lib.optionalString cfg.boot.thin.enable "thin_check_executable = \"/usr/sbin/thin_check\""}
-        }
+        ${lib.optionalString cfg.dmeventd.enable "activation {\n  monitoring = 1\n}"}
+        ${lib.optionalString cfg.boot.thin.enable "global {\n  thin_check_executable = \"/usr/sbin/thin_check\"\n}"}
         ${lib.optionalString cfg.dmeventd.enable "dmeventd {\n  executable = \"/usr/sbin/dmeventd\"\n}"}
       '';
       boot.kernelModules = [ "dm_mod" "dm_snapshot" ] ++ lib.optional cfg.boot.thin.enable "dm_thin_pool";
