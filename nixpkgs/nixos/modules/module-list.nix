@@ -7,6 +7,7 @@
   # config
   ./config/fonts.nix
   ./config/i18n.nix
+  ./config/ldap.nix
   ./config/resolvconf.nix
   ./config/shells-environment.nix
   ./config/sysctl.nix

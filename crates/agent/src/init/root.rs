@@ -16,6 +16,9 @@ use super::{BootError, Result, disks, failed, mount_at};
 
 const ROOT: &str = "/sysroot";
 
+/// Directories that Debian's base has and NixOS has not: scripts make them without `-p`.
+const FOREIGN: &[&str] = &["mnt", "media", "opt"];
+
 /// Mounts everything below `/sysroot` and reads the machine's configuration there.
 pub fn assemble(layers: &[String]) -> Result<BootConfig> {
     let Some(base) = layers.first() else {
@@ -23,6 +26,7 @@ pub fn assemble(layers: &[String]) -> Result<BootConfig> {
     };
     let disk = disks::mount_disk(base)?;
     let (upper, work) = (disk.join("overlay/upper"), disk.join("overlay/work"));
+    let first_boot = !upper.exists();
     for directory in [&upper, &work] {
         fs::create_dir_all(directory)
             .map_err(failed(format_args!("create {}", directory.display())))?;
@@ -40,6 +44,12 @@ pub fn assemble(layers: &[String]) -> Result<BootConfig> {
         work.display()
     );
     mount_at("overlay", ROOT, "overlay", MountFlags::empty(), &options)?;
+    if first_boot {
+        for name in FOREIGN {
+            // One that a package fills stays.
+            let _ = fs::remove_dir(Path::new(ROOT).join(name));
+        }
+    }
     let config = read_config()?;
     for directory in &config.disk_directories {
         bind_directory(&disk, directory)?;
