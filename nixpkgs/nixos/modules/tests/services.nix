@@ -70,4 +70,30 @@ in
   resolved = { expr = (system { services.resolved.enable = true; }).environment.etc."resolv.conf".source; expected = "/run/systemd/resolve/stub-resolv.conf"; };
   polkit = { expr = has "unix-group:wheel" (etc "polkit-1/rules.d/10-nixos.rules" { security.polkit.enable = true; }); expected = true; };
   certificates = { expr = (system { security.pki.certificates = [ "c" ]; }).snowglobe.system.activation != null; expected = true; };
+
+  keaSettings = {
+    expr = has "-c /nix/store/" (unit "kea-dhcp4-server.service" { services.kea.dhcp4 = { enable = true; settings.valid-lifetime = 1; }; });
+    expected = true;
+  };
+  keaOwnFile = { expr = has "-c /etc/kea.json" (unit "kea-dhcp6-server.service" { services.kea.dhcp6 = { enable = true; configFile = "/etc/kea.json"; }; }); expected = true; };
+  keaNeither = { expr = builds { services.kea.dhcp4.enable = true; }; fails = true; };
+  keaBoth = { expr = builds { services.kea.dhcp4 = { enable = true; configFile = "/x"; settings.a = 1; }; }; fails = true; };
+  ldapClients = {
+    expr = lines (etc "ldap/ldap.conf" { users.ldap = { enable = true; loginPam = false; nsswitch = false; server = "ldap://h"; base = "dc=x"; }; });
+    expected = [ "uri ldap://h" "base dc=x" "timelimit 0" ];
+  };
+  ldapLogins = { expr = builds { users.ldap = { enable = true; server = "ldap://h"; base = "dc=x"; }; }; fails = true; };
+  radio = {
+    expr = has "/bin/iw phy \"$phy\" interface add wap0 type managed"
+      (toString (map (s: s) [ (system { networking.wlanInterfaces = { wlan0.device = "wlan0"; wap0 = { device = "wlan0"; mac = "06:00:00:00:02:00"; }; }; }).systemd.services.wlan-interfaces-wlan0.script ]));
+    expected = true;
+  };
+  portalsAreNotStarted = { expr = (system { services.desktopManager.gnome.enable = true; }).systemd.user.services.xdg-desktop-portal.enable; expected = false; };
+  portalsAreStarted = { expr = (system { services.desktopManager.gnome.enable = true; xdg.portal.enable = true; }).systemd.user.services ? xdg-desktop-portal; expected = false; };
+  backupHoldsOffSleep = {
+    expr = has "systemd-inhibit" (system { services.borgbackup.jobs.a = { paths = "/a"; repo = "/r"; encryption.mode = "none"; inhibitsSleep = true; }; }).systemd.services.borgbackup-job-a.script;
+    expected = true;
+  };
+  backupMounts = { expr = directive "RequiresMountsFor" (unit "borgbackup-job-a.service" { services.borgbackup.jobs.a = { paths = "/a"; repo = "/r"; encryption.mode = "none"; }; }); expected = [ "RequiresMountsFor=/r" ]; };
+  descriptionsInTheJournal = { expr = map (file: has "StatusUnitFormat=description" (etc file { })) [ "systemd/system.conf" "systemd/user.conf" ]; expected = [ true true ]; };
 }
