@@ -26,7 +26,18 @@ machine_test() {
 # What a newcomer runs first, and what must go wrong in the right way.
 machine_test "client-server" 600 0 "$snowglobe" run --rerun examples/client-server.nix
 machine_test "minimal" 600 0 "$snowglobe" run --rerun examples/minimal.nix
+# failing NAME FILE WORDS: the test fails, and says so in these words.
+failing() {
+    # shellcheck disable=SC2016
+    machine_test "$1" 300 0 sh -c '
+        status=0
+        "$1" run --rerun "$2" 2>&1 | tee /dev/stderr | grep -qF -- "$3" || { echo "not said: $3"; exit 9; }
+        "$1" runs --json -n 1 | grep -q "\"outcome\":\"failed\""' sh "$snowglobe" "$2" "$3"
+}
 machine_test "an assertion that fails" 300 1 "$snowglobe" run --rerun tests/wrong/assertion.nix
+failing "a unit that fails" tests/wrong/unit.nix "cat: /etc/shop/shop.conf: No such file or directory"
+failing "a wait in vain" tests/wrong/timeout.nix "it waited for localhost port 8080 to be open"
+failing "a kernel that panics" tests/wrong/crash.nix "Kernel panic - not syncing: sysrq triggered crash"
 machine_test "a syntax error" 30 2 "$snowglobe" run --rerun tests/wrong/syntax.nix
 machine_test "an unknown option" 30 2 "$snowglobe" run --rerun tests/wrong/option.nix
 machine_test "a name that is undefined" 60 2 "$snowglobe" run --rerun tests/wrong/script.nix

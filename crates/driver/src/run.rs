@@ -429,6 +429,15 @@ fn failure(
     }
 }
 
+/// What a kernel that ended says of its end on its console.
+fn last_words(console: &str) -> Option<&str> {
+    let lines = console.lines().rev();
+    lines
+        .take(500)
+        .filter_map(|line| line.find("Kernel panic - ").map(|at| line[at..].trim_end()))
+        .find(|words| !words.contains("---[ end"))
+}
+
 /// An exception that ended the script.
 fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
     let text = |name: &str| told.get(name).and_then(Value::as_str);
@@ -480,6 +489,12 @@ fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
     {
         hints.insert(0, wait);
     }
+    if class == "MachineError"
+        && let Some(machine) = text("about")
+        && let Some(words) = last_words(&session.feed.console_of(machine).text())
+    {
+        hints.push(format!("the console of '{machine}' says: {words}"));
+    }
     let requested = told
         .get("requested")
         .and_then(Value::as_bool)
@@ -489,4 +504,20 @@ fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
     let mut subtests = lock(&session.left).clone();
     subtests.reverse();
     failure(class, message, frames, command, subtests, hints, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn a_panic_is_found_on_the_console() {
+        let console = "[    0.0] Command line: panic=1\n[  168.7] Kernel panic - not syncing: sysrq triggered crash\n\
+                       [  168.8]  panic+0x118/0x2db\n[  169.0] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n";
+        assert_eq!(
+            last_words(console),
+            Some("Kernel panic - not syncing: sysrq triggered crash")
+        );
+        assert_eq!(last_words("[    0.0] Command line: panic=1\nlogin: "), None);
+    }
 }
