@@ -36,6 +36,25 @@ pub enum Command {
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
     )]
     Eval(commands::eval::Eval),
+    /// Build a derivation, or run a test by building it, as nix-build does
+    Build(crate::commands::build::Build),
+    /// Look into the cache, or make it smaller
+    Cache(crate::commands::cache::Cache),
+    /// Take Debian's archives as they are now
+    #[command(
+        after_help = "Example:\n  snowglobe update\n\nTests go on with the state of the archives that was chosen first until it is moved by this command.\nPackages that changed are downloaded and installed when tests need them."
+    )]
+    Update,
+    /// Make everything that the tests of a file need, and run nothing
+    Realise(crate::commands::realise::Realise),
+    /// Write nix-build and other commands of Nix as links to this program
+    Compat(crate::commands::compat::Compat),
+    /// What nix-instantiate does
+    #[command(hide = true)]
+    Instantiate(crate::commands::instantiate::Instantiate),
+    /// Run the driver of a test that was built
+    #[command(hide = true)]
+    Driver(crate::commands::driver::Driver),
     /// Check the syntax of Nix files
     Parse(Parse),
     /// Make a run's report again, or show the run in another form

@@ -1,9 +1,8 @@
 //! Builds what an evaluation must read: imports from derivations, and `:b`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use snowglobe_archive::Silent;
 use snowglobe_evaluate::Builder;
 use snowglobe_plan::{StoreObject, StorePath};
 
@@ -30,7 +29,9 @@ impl OnDemand {
         if let Some(factory) = self.factory.get() {
             return Ok(factory);
         }
-        let factory = Factory::new(&self.workshop, Arc::new(Silent))?;
+        let progress = self.workshop.archive.downloads().fetcher().progress();
+        let progress = progress.clone();
+        let factory = Factory::new(&self.workshop, "", progress)?;
         Ok(self.factory.get_or_init(|| factory))
     }
 }
@@ -41,8 +42,9 @@ impl Builder for OnDemand {
         objects: &BTreeMap<StorePath, StoreObject>,
         outputs: &[StorePath],
     ) -> std::result::Result<(), String> {
+        let roots = outputs.iter().cloned().collect();
         self.factory()
-            .and_then(|factory| factory.realise(objects, outputs))
+            .and_then(|factory| factory.realise(objects, &roots))
             .map_err(|error| error.message)
     }
 }

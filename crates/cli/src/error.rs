@@ -66,6 +66,14 @@ pub struct Evaluation {
 /// Result of a command.
 pub type Result<T = Kind> = std::result::Result<T, CliError>;
 
+impl Display for CliError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CliError {}
+
 impl CliError {
     /// The test, or the command line, is at fault.
     pub fn unusable(message: impl Display) -> Self {

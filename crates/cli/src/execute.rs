@@ -54,9 +54,11 @@ struct Programs {
 }
 
 impl Programs {
-    fn new(session: &Session, test: &Test) -> Result<Self> {
+    /// `archive`: the archives' state that the plan was made with; empty: the one in use.
+    fn new(session: &Session, archive: &str, test: &Test) -> Result<Self> {
         let workshop = &session.workshop;
-        let factory = Factory::new(workshop, session.reporter.clone())?;
+        let factory =
+            Factory::new(workshop, archive, session.reporter.clone())?.stop(&session.interrupt);
         let tools = factory.tools(test.enable_ocr)?;
         let driver: Arc<dyn Tools> = match HostTools::from_env() {
             Some(host) => Arc::new(host),
@@ -92,7 +94,7 @@ fn failure(stream: &Stream) -> String {
 
 /// Opens a shell with the machines of a failed run.
 pub fn resume(session: &Session, stream: &Stream, captured: &Captured) -> Result<Outcome> {
-    let programs = Programs::new(session, &captured.test)?;
+    let programs = Programs::new(session, "", &captured.test)?;
     let made = Made {
         boots: captured.boots.clone(),
         visible: captured.visible.clone(),
@@ -129,7 +131,7 @@ pub fn execute(
     fs::write(stream.directory.join("script.py"), &test.script.text)?;
     let plan_text = serde_json::to_vec_pretty(test).map_err(CliError::environment)?;
     fs::write(stream.directory.join("plan.json"), plan_text)?;
-    let programs = Programs::new(session, test)?;
+    let programs = Programs::new(session, &plan.archive, test)?;
     // A mistake in the script is told before anything is built for it.
     scope.emit(snowglobe_driver::planned(test, 1.0));
     let check = Check {

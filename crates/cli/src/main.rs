@@ -4,6 +4,7 @@ mod arguments;
 mod builder;
 mod captured;
 mod commands;
+mod downloads;
 mod error;
 mod execute;
 mod interrupt;
@@ -16,17 +17,19 @@ mod session;
 mod stream;
 mod workshop;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    let result = if called.is_some_and(|path| path.ends_with("nix-instantiate")) {
-        commands::conformance::nix_instantiate()
-    } else {
-        commands::run(arguments::Arguments::parse())
+    let mut words = std::env::args_os();
+    let program = words.next();
+    let result = match commands::compat::called_as(program.as_deref()) {
+        Some(name) => commands::compat::translate(name, words.collect()).and_then(|own| {
+            let own = std::iter::once("snowglobe".into()).chain(own);
+            commands::run(arguments::Arguments::parse_from(own))
+        }),
+        None => commands::run(arguments::Arguments::parse()),
     };
     match result {
         Ok(kind) => kind.into(),

@@ -1,7 +1,7 @@
 //! From a plan to what machines boot: packages, store objects, system layers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use snowglobe_machines::Boot;
 use snowglobe_plan::{Node, Plan, StoreObject, StorePath, Test};
 use snowglobe_realise::system::{self, Ids};
 use snowglobe_realise::{
-    Closure, Foreign, Installed, Options, PackageFile, Realiser, World, WorldError,
+    Closure, Download, Foreign, Installed, Options, PackageFile, Realiser, Stop, World, WorldError,
 };
 
+use crate::downloads;
 use crate::error::{CliError, Result, chain};
+use crate::interrupt::Interrupt;
 use crate::workshop::{Workshop, archive_error};
 
 /// Makes images, and builds what goes into them.
@@ -23,6 +25,16 @@ pub struct Factory {
     store: snowglobe_store::Store,
     logs: PathBuf,
     unpacked: PathBuf,
+    snapshot: String,
+    keep_failed: bool,
+    stop: Stop,
+    runner: Option<Arc<dyn Runner>>,
+}
+
+/// Runs tests that are built as derivations.
+pub trait Runner: Send + Sync {
+    /// Runs the test of a plan; what its script writes goes to `out`.
+    fn run(&self, plan: Plan, out: &Path) -> Result<()>;
 }
 
 /// What one test needs, made.
@@ -40,13 +52,17 @@ const FAST: &str =
     "no_timer_check mitigations=off nokaslr audit=0 lsm=landlock,lockdown,yama,integrity,apparmor";
 
 impl Factory {
-    /// Works on the archives' state in use.
+    /// Works on the archives' state that a plan was made with; empty: the one in use.
     pub fn new(
         workshop: &Workshop,
+        archive: &str,
         progress: Arc<dyn snowglobe_archive::Progress>,
     ) -> Result<Self> {
         let cache = Cache::open(&workshop.places.cache).map_err(image_error)?;
-        let id = workshop.snapshot()?.id().to_owned();
+        let id = match archive {
+            "" => workshop.snapshot()?.id().to_owned(),
+            chosen => chosen.to_owned(),
+        };
         let snapshot = workshop.archive.open(&id).map_err(archive_error)?;
         let images = Images::new(cache, workshop.archive.clone(), snapshot, progress);
         Ok(Self {
@@ -54,7 +70,57 @@ impl Factory {
             store: workshop.store.clone(),
             logs: workshop.places.cache.join("logs"),
             unpacked: workshop.places.cache.join("unpacked"),
+            snapshot: id,
+            keep_failed: false,
+            stop: Stop::never(),
+            runner: None,
         })
+    }
+
+    /// Builds stop when the user wants them to.
+    pub fn stop(mut self, interrupt: &Interrupt) -> Self {
+        let interrupt = interrupt.clone();
+        self.stop = Stop::when(move || interrupt.requested());
+        self
+    }
+
+    /// Folders of failed builds are kept.
+    pub fn keep_failed(mut self, keep: bool) -> Self {
+        self.keep_failed = keep;
+        self
+    }
+
+    /// Tests that are built as derivations are run by this.
+    pub fn runner(mut self, runner: Arc<dyn Runner>) -> Self {
+        self.runner = Some(runner);
+        self
+    }
+
+    /// Makes objects of a plan, or of an evaluation.
+    pub fn realise(
+        &self,
+        objects: &BTreeMap<StorePath, StoreObject>,
+        roots: &BTreeSet<StorePath>,
+    ) -> Result<()> {
+        let realiser = Realiser::new(&self.store, objects, self, self.options());
+        realiser.realise(roots).map_err(realise_error)?;
+        let now = std::time::SystemTime::now();
+        for path in self.store.closure(roots).map_err(store_error)? {
+            self.store.touch(&path, now).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    fn options(&self) -> Options {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Options {
+            cores,
+            time_limit: Duration::from_secs(3600),
+            logs: self.logs.clone(),
+            keep_failed: self.keep_failed,
+            jobs: cores,
+            stop: self.stop.clone(),
+        }
     }
 
     /// The image maker.
@@ -70,28 +136,6 @@ impl Factory {
             Vec::new()
         };
         self.images.tools(&sets).map_err(image_error)
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            time_limit: Duration::from_secs(3600),
-            logs: self.logs.clone(),
-            keep_failed: false,
-        }
-    }
-
-    /// Makes some store objects and all that they refer to.
-    pub fn realise(
-        &self,
-        objects: &BTreeMap<StorePath, StoreObject>,
-        wanted: &[StorePath],
-    ) -> Result<()> {
-        let realiser = Realiser::new(&self.store, objects, self, self.options());
-        for path in wanted {
-            realiser.realise(path).map_err(realise_error)?;
-        }
-        Ok(())
     }
 
     /// Makes everything that a test's machines and its script need.
@@ -132,6 +176,10 @@ impl Factory {
                 disk_template: None,
             };
             boots.insert(node.name.clone(), boot);
+        }
+        let now = std::time::SystemTime::now();
+        for path in &closure.paths {
+            self.store.touch(path, now).map_err(store_error)?;
         }
         let visible = self.store.closure(&references).map_err(store_error)?;
         let visible = visible
@@ -337,11 +385,41 @@ impl World for Factory {
         Ok(place)
     }
 
-    fn download(&self, url: &str) -> std::result::Result<PathBuf, WorldError> {
-        Err(
-            format!("'{url}': downloads by derivations need their hash checked by the archive")
-                .into(),
-        )
+    fn download(&self, wanted: &Download<'_>) -> std::result::Result<PathBuf, WorldError> {
+        downloads::download(self.images.archive().downloads(), wanted)
+    }
+
+    fn prepare(&self, plan: &Plan) -> std::result::Result<(), WorldError> {
+        for test in &plan.tests {
+            self.tools(test.enable_ocr).map_err(Box::new)?;
+            Factory::prepare(self, plan, test).map_err(Box::new)?;
+        }
+        Ok(())
+    }
+
+    fn test(&self, plan: Plan, out: &Path) -> std::result::Result<(), WorldError> {
+        let runner = self.runner.as_ref().ok_or(
+            "a test that is needed by something else is run by `snowglobe build` only, not here",
+        )?;
+        Ok(runner.run(plan, out).map_err(Box::new)?)
+    }
+
+    fn program(&self) -> std::result::Result<PathBuf, WorldError> {
+        Ok(std::env::current_exe()?)
+    }
+
+    fn snapshot(&self) -> String {
+        self.snapshot.clone()
+    }
+
+    fn building(&self, name: &str, begins: bool) {
+        let step = format!("build {name}");
+        let progress = self.images.archive().downloads().fetcher().progress();
+        if begins {
+            progress.started(&step);
+        } else {
+            progress.finished(&step);
+        }
     }
 }
 
@@ -362,15 +440,35 @@ fn store_error(error: snowglobe_store::Error) -> CliError {
 
 fn realise_error(error: snowglobe_realise::Error) -> CliError {
     use snowglobe_realise::Error as Realise;
-    match &error {
-        Realise::World { source, what } => {
-            // The archive's and the images' own errors say best what to do.
-            match source.downcast_ref::<snowglobe_images::Error>() {
-                Some(_) => CliError::environment(format!("{what}: {}", chain(&**source))),
-                None => CliError::environment(chain(&error)),
-            }
-        }
-        Realise::Io(_) | Realise::Store(_) => CliError::environment(chain(&error)),
+    match error {
+        Realise::Stopped { .. } => CliError::interrupted(),
+        Realise::World { source, what } => match source.downcast::<CliError>() {
+            // A test that failed says itself how.
+            Ok(own) => *own,
+            Err(source) => world_error(&what, source),
+        },
+        Realise::Io(error) => error.into(),
+        Realise::Store(snowglobe_store::Error::Io(error)) => error.into(),
+        Realise::Store(_) => CliError::environment(chain(&error)),
         _ => CliError::unusable(chain(&error)),
+    }
+}
+
+/// Packages and downloads that could not be had.
+fn world_error(what: &str, source: WorldError) -> CliError {
+    // The archive's and the images' own errors say best whose fault it is.
+    let own = match source.downcast::<snowglobe_images::Error>() {
+        Ok(error) => image_error(*error),
+        Err(source) => match source.downcast::<snowglobe_archive::Error>() {
+            Ok(error) => archive_error(*error),
+            Err(source) => match source.downcast::<downloads::WrongHash>() {
+                Ok(error) => CliError::unusable(error),
+                Err(source) => CliError::environment(chain(&*source)),
+            },
+        },
+    };
+    CliError {
+        message: format!("{what}: {}", own.message),
+        ..own
     }
 }

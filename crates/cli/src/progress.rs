@@ -1,19 +1,20 @@
 //! Progress of archives and images as events of a run.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use snowglobe_archive::Progress;
 use snowglobe_events::{Kind, Phase, Scope};
 
 /// Tells the streams of all runs under way what is downloaded and built. Before a run begins, and
-/// after it, nobody is told.
+/// after it, nobody is told, unless it speaks for itself.
 #[derive(Default)]
 pub struct Reporter {
     streams: Mutex<Streams>,
     planned: AtomicU64,
     received: AtomicU64,
     told: AtomicU64,
+    speaks: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,6 +56,17 @@ impl Reporter {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// While no run is under way, steps are told on standard error.
+    pub fn speak(&self) {
+        self.speaks.store(true, Ordering::Relaxed);
+    }
+
+    fn say(&self, what: &str) {
+        if self.speaks.load(Ordering::Relaxed) && self.streams().open.is_empty() {
+            anstream::eprintln!("{what}");
+        }
+    }
+
     fn emit(&self, kind: Kind) {
         for (_, scope) in &self.streams().open {
             scope.emit(kind.clone());
@@ -91,6 +103,7 @@ impl Progress for Reporter {
     }
 
     fn started(&self, step: &str) {
+        self.say(step);
         self.emit(Kind::PhaseProgress {
             phase: Phase::Build,
             what: step.to_owned(),
@@ -111,6 +124,7 @@ impl Progress for Reporter {
     }
 
     fn note(&self, text: &str) {
+        self.say(&format!("note: {text}"));
         self.emit(Kind::Warning {
             message: text.to_owned(),
             hints: Vec::new(),

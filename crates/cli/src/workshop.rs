@@ -7,6 +7,7 @@ use std::sync::Arc;
 use snowglobe_archive::{Archive, Progress, Settings as ArchiveSettings, Snapshot};
 use snowglobe_evaluate::{Argument, Note, PlanError, PlanRequest, Session, Settings, Source};
 use snowglobe_events::Location;
+use snowglobe_images::{Cache, Use};
 use snowglobe_nix::{Options, Origin, RenderOptions, SearchPathEntry, evaluate};
 use snowglobe_plan::Plan;
 use snowglobe_store::Store;
@@ -16,6 +17,7 @@ use crate::builder::OnDemand;
 use crate::error::{CliError, Evaluation, Result, chain};
 use crate::packages::ArchivePackages;
 use crate::places::Places;
+use crate::prepare::image_error;
 
 /// Caches and archives of one invocation.
 #[derive(Clone)]
@@ -28,12 +30,16 @@ pub struct Workshop {
     pub archive: Archive,
     /// The same, as the evaluator asks.
     pub packages: Arc<ArchivePackages>,
+    /// Nothing that is used from now on is collected.
+    _use: Arc<Use>,
 }
 
 impl Workshop {
     /// Opens caches; nothing is fetched.
     pub fn open(offline: bool, progress: Arc<dyn Progress>) -> Result<Self> {
         let places = Places::from_environment()?;
+        let cache = Cache::open(&places.cache).map_err(image_error)?;
+        let in_use = cache.begin_use().map_err(image_error)?;
         let store = Store::open(places.store()).map_err(|e| match e {
             snowglobe_store::Error::Io(e) => CliError::from(e),
             other => CliError::environment(chain(&other)),
@@ -50,6 +56,7 @@ impl Workshop {
             store,
             archive,
             packages,
+            _use: Arc::new(in_use),
         })
     }
 

@@ -2,6 +2,7 @@
 //! put together.
 
 mod blame;
+mod build;
 mod host;
 mod load;
 mod plan;
@@ -10,6 +11,7 @@ pub mod tree;
 mod view;
 
 pub use blame::for_user;
+pub use build::{Build, builds};
 pub use host::{Builder, Note, Package, Packages, Session, Settings};
 pub use load::loaded;
 pub use plan::{Argument, PlanError, PlanRequest, Source, arguments, plan};

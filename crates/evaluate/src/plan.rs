@@ -68,10 +68,7 @@ const LIBRARY: &str = "nixpkgs: value: attrPath: arguments: import (nixpkgs + \"
 pub fn plan(session: &Session, request: &PlanRequest) -> Result<Plan, PlanError> {
     let result = evaluate(session, request.options.clone(), |nix| {
         let run = || {
-            let value = match &request.source {
-                Source::File(path) => nix.file(&path.display().to_string())?,
-                Source::Text { text, name } => nix.expression(text, name)?,
-            };
+            let value = value(nix, &request.source)?;
             let arguments = Value::Attrs(arguments(nix, &request.arguments)?);
             let library = nix.expression(LIBRARY, "«plan»")?;
             let nixpkgs = nix.value_of(&Data::Path(session.nixpkgs().to_owned()));
@@ -89,6 +86,17 @@ pub fn plan(session: &Session, request: &PlanRequest) -> Result<Plan, PlanError>
     plan.store = session.objects();
     plan.archive = session.snapshot();
     Ok(plan)
+}
+
+/// What is evaluated, as a value.
+pub(crate) fn value<'a>(
+    nix: &Evaluator<'a>,
+    source: &Source,
+) -> Result<snowglobe_nix::Value<'a>, Fault> {
+    match source {
+        Source::File(path) => nix.file(&path.display().to_string()),
+        Source::Text { text, name } => nix.expression(text, name),
+    }
 }
 
 /// Arguments given on a command line, as a set.

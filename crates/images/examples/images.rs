@@ -82,7 +82,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "rm" => println!("{:?}", images.cache().remove(&names[0])?),
         "gc" => println!(
             "{:?}",
-            images.cache().collect(Some(names[0].parse()?), None)?
+            images.cache().collect(snowglobe_images::Limits {
+                max_size: Some(names[0].parse()?),
+                older_than: None
+            })?
         ),
         "all" => {
             let names = names.iter().cloned().collect();

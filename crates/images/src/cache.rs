@@ -29,11 +29,31 @@ pub enum Bucket {
     Store,
     /// Saved machines.
     Snapshots,
+    /// Files as they were downloaded.
+    Downloads,
+    /// States of Debian's archives.
+    Archive,
+    /// Unpacked packages of other registries.
+    Unpacked,
+    /// Logs of builds.
+    Logs,
+    /// Scripts that passed their checks, and tests that passed.
+    Checked,
 }
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Trees, Self::Images, Self::Store, Self::Snapshots];
+    pub const ALL: [Self; 9] = [
+        Self::Trees,
+        Self::Images,
+        Self::Store,
+        Self::Snapshots,
+        Self::Downloads,
+        Self::Archive,
+        Self::Unpacked,
+        Self::Logs,
+        Self::Checked,
+    ];
 
     /// Name of its directory.
     pub fn name(self) -> &'static str {
@@ -42,21 +62,28 @@ impl Bucket {
             Self::Images => "images",
             Self::Store => "store",
             Self::Snapshots => "snapshots",
+            Self::Downloads => "downloads",
+            Self::Archive => "archive",
+            Self::Unpacked => "unpacked",
+            Self::Logs => "logs",
+            Self::Checked => "checked",
         }
     }
-}
 
-/// One entry, as `snowglobe cache list` shows it.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Where it is.
-    pub bucket: Bucket,
-    /// Its name.
-    pub key: String,
-    /// Bytes on the disk.
-    pub size: u64,
-    /// When it was used last.
-    pub used: SystemTime,
+    /// What it holds, in a few words.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Trees => "unpacked base, tools and packages",
+            Self::Images => "images that machines boot",
+            Self::Store => "objects of /nix/store",
+            Self::Snapshots => "saved machines",
+            Self::Downloads => "packages as they were downloaded",
+            Self::Archive => "states of Debian's archives",
+            Self::Unpacked => "packages of npm and PyPI",
+            Self::Logs => "logs of builds",
+            Self::Checked => "scripts that passed their checks",
+        }
+    }
 }
 
 /// A cache directory.
@@ -152,105 +179,7 @@ impl Cache {
         Ok(path)
     }
 
-    /// Every complete entry, the longest unused first.
-    pub fn entries(&self) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for bucket in Bucket::ALL {
-            for (key, path) in list(&self.root.join(bucket.name()))? {
-                if key.starts_with('.') {
-                    continue;
-                }
-                let used = fs::symlink_metadata(&path)?
-                    .modified()
-                    .unwrap_or(SystemTime::UNIX_EPOCH);
-                entries.push(Entry {
-                    bucket,
-                    size: disk_use(&path),
-                    key,
-                    used,
-                });
-            }
-        }
-        entries.sort_by_key(|entry| entry.used);
-        Ok(entries)
-    }
-
-    /// Bytes that the downloads take.
-    pub fn downloads_size(&self) -> u64 {
-        disk_use(&self.root.join("downloads"))
-    }
-
-    /// Removes entries whose key is `key` or, if only one entry does, starts with it.
-    pub fn remove(&self, key: &str) -> Result<Vec<Entry>> {
-        let entries = self.entries()?;
-        let exact: Vec<_> = entries
-            .iter()
-            .filter(|entry| entry.key == key)
-            .cloned()
-            .collect();
-        let chosen = if exact.is_empty() {
-            entries
-                .into_iter()
-                .filter(|e| !key.is_empty() && e.key.starts_with(key))
-                .collect()
-        } else {
-            exact
-        };
-        if chosen.is_empty() {
-            return Err(Error::NoEntry {
-                key: key.to_owned(),
-            });
-        }
-        for entry in &chosen {
-            self.remove_one(entry.bucket, &entry.key)?;
-        }
-        Ok(chosen)
-    }
-
-    /// Removes what is older than `older_than`, then the longest unused until entries and downloads
-    /// take at most `max_size` bytes; and whatever interrupted builds left behind. Entries that are
-    /// being made are not touched. Returns what was removed.
-    pub fn collect(
-        &self,
-        max_size: Option<u64>,
-        older_than: Option<Duration>,
-    ) -> Result<Vec<Entry>> {
-        self.remove_leftovers()?;
-        let mut entries = self.entries()?;
-        let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
-        let mut removed = Vec::new();
-        let now = SystemTime::now();
-        entries.retain(|entry| {
-            let age = now.duration_since(entry.used).unwrap_or_default();
-            let old = older_than.is_some_and(|limit| age > limit);
-            if old {
-                total -= entry.size;
-                removed.push(entry.clone());
-            }
-            !old
-        });
-        if let Some(limit) = max_size {
-            let mut downloads = self.downloads_size();
-            // Downloads first: what was made of them is worth more.
-            if total + downloads > limit {
-                self.remove_downloads()?;
-                downloads = 0;
-            }
-            for entry in entries {
-                if total + downloads <= limit {
-                    break;
-                }
-                total -= entry.size;
-                removed.push(entry);
-            }
-        }
-        for entry in &removed {
-            self.remove_one(entry.bucket, &entry.key)?;
-        }
-        Ok(removed)
-    }
-
-    fn lock_path(&self, bucket: Bucket, key: &str) -> PathBuf {
+    pub(crate) fn lock_path(&self, bucket: Bucket, key: &str) -> PathBuf {
         self.root
             .join("locks")
             .join(format!("{}-{key}", bucket.name()))
@@ -267,33 +196,9 @@ impl Cache {
             Err(error) => Err(error.into()),
         }
     }
-
-    fn remove_leftovers(&self) -> Result<()> {
-        for bucket in Bucket::ALL {
-            for (name, path) in list(&self.root.join(bucket.name()))? {
-                let Some(key) = name.strip_prefix(TEMPORARY) else {
-                    continue;
-                };
-                // Somebody who holds the lock is at work there.
-                if let Some(_lock) = FileLock::try_acquire(&self.lock_path(bucket, key))? {
-                    remove_tree(&path)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_downloads(&self) -> Result<()> {
-        for (name, path) in list(&self.root.join("downloads"))? {
-            if name != "partial" {
-                fs::remove_dir_all(path)?;
-            }
-        }
-        Ok(())
-    }
 }
 
-const TEMPORARY: &str = ".new-";
+pub(crate) const TEMPORARY: &str = ".new-";
 
 fn touch(path: &Path) {
     // Only for `collect` to know; a read-only cache is fine.
@@ -302,7 +207,7 @@ fn touch(path: &Path) {
     }
 }
 
-fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
+pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -320,7 +225,7 @@ fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Bytes on the disk below a path, as far as it can be read.
-fn disk_use(path: &Path) -> u64 {
+pub(crate) fn disk_use(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return 0;
@@ -350,6 +255,99 @@ pub fn key(name: &str, parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Entry, Kept, Limits};
+
+    fn older(seconds: u64) -> Limits {
+        Limits {
+            max_size: None,
+            older_than: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    /// An object of the store that was used so many seconds ago.
+    fn object(cache: &Cache, name: &str, references: &[&str], age: u64) {
+        let store = snowglobe_store::Store::open(cache.root().join("store")).unwrap();
+        let path = |name: &str| {
+            let text = format!("/nix/store/{}-{name}", "0".repeat(32));
+            snowglobe_plan::StorePath::parse(&text).unwrap()
+        };
+        let stage = store.stage().unwrap();
+        let file = stage.path().join("object");
+        fs::write(&file, name).unwrap();
+        let references = references.iter().map(|name| path(name)).collect();
+        store.add(&path(name), &file, references).unwrap();
+        let used = SystemTime::now() - Duration::from_secs(age);
+        store.touch(&path(name), used).unwrap();
+    }
+
+    fn names(entries: &[Entry]) -> Vec<&str> {
+        entries
+            .iter()
+            .map(|e| e.key.rsplit('-').next().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn store_objects_go_after_what_refers_to_them() {
+        let (_directory, cache) = cache();
+        object(&cache, "low", &[], 500);
+        object(&cache, "high", &["low"], 100);
+        object(&cache, "alone", &[], 300);
+        // The lowest is as young as what needs it.
+        let removed = cache.collect(older(200)).unwrap();
+        assert_eq!(names(&removed), ["alone"]);
+        let removed = cache.remove(&format!("{}-low", "0".repeat(32))).unwrap();
+        assert_eq!(names(&removed), ["high", "low"]);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_stays() {
+        let (directory, cache) = cache();
+        object(&cache, "low", &[], 500);
+        object(&cache, "high", &["low"], 500);
+        let high = cache
+            .root()
+            .join(format!("store/objects/{}-high", "0".repeat(32)));
+        let link = directory.path().join("result");
+        std::os::unix::fs::symlink(&high, &link).unwrap();
+        fs::create_dir_all(cache.root().join("roots")).unwrap();
+        std::os::unix::fs::symlink(&link, cache.root().join("roots/1")).unwrap();
+        assert_eq!(cache.collect(older(0)).unwrap().len(), 0);
+        assert!(matches!(
+            cache.remove(&format!("{}-low", "0".repeat(32))),
+            Err(Error::Kept {
+                kept: Kept::Linked(_),
+                ..
+            })
+        ));
+        fs::remove_file(&link).unwrap();
+        assert_eq!(names(&cache.collect(older(0)).unwrap()).len(), 2);
+    }
+
+    #[test]
+    fn what_a_process_uses_stays() {
+        let (_directory, cache) = cache();
+        let make = |key: &str| {
+            cache
+                .make(Bucket::Trees, key, "make a test", |_| Ok(()))
+                .unwrap()
+        };
+        let old = make("old");
+        let before = SystemTime::now() - Duration::from_secs(60);
+        std::fs::File::open(&old)
+            .unwrap()
+            .set_modified(before)
+            .unwrap();
+        let working = cache.begin_use().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        make("new");
+        let removed = cache.collect(older(0)).unwrap();
+        assert_eq!(names(&removed), ["old"]);
+        assert!(cache.find(Bucket::Trees, "new").is_some());
+        drop(working);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(names(&cache.collect(older(0)).unwrap()), ["new"]);
+    }
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let directory = tempfile::tempdir().unwrap();
@@ -396,7 +394,7 @@ mod tests {
             .unwrap();
         assert_eq!(list(&path).unwrap().len(), 0);
         fs::create_dir_all(&leftover).unwrap();
-        cache.collect(None, None).unwrap();
+        cache.collect(Limits::default()).unwrap();
         assert!(!leftover.exists());
         assert!(path.exists());
     }
@@ -418,9 +416,14 @@ mod tests {
         }
         let keys = |entries: Vec<Entry>| entries.into_iter().map(|e| e.key).collect::<Vec<_>>();
         assert_eq!(keys(cache.entries().unwrap()), ["old", "middle", "young"]);
-        let removed = cache.collect(None, Some(Duration::from_secs(250))).unwrap();
+        let removed = cache.collect(older(250)).unwrap();
         assert_eq!(keys(removed), ["old"]);
-        let removed = cache.collect(Some(3 << 19), None).unwrap();
+        let removed = cache
+            .collect(Limits {
+                max_size: Some(3 << 19),
+                older_than: None,
+            })
+            .unwrap();
         assert_eq!(keys(removed), ["middle"]);
         assert_eq!(keys(cache.remove("you").unwrap()), ["young"]);
         assert!(matches!(cache.remove("you"), Err(Error::NoEntry { .. })));

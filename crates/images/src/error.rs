@@ -56,6 +56,25 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A beginning of a key that several entries have.
+    #[error("'{key}' is the beginning of several keys: {}", keys.join(", "))]
+    ManyEntries {
+        /// What was given.
+        key: String,
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// An entry that must stay.
+    #[error("'{key}' stays: {kept}")]
+    Kept {
+        /// Its key.
+        key: String,
+        /// Why.
+        kept: crate::Kept,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] snowglobe_store::Error),
     /// The disk is full.
     #[error(
         "no space left in {} to {step}; free some, or run `snowglobe cache gc`", path.display()

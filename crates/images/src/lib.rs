@@ -11,6 +11,7 @@
 
 mod base;
 pub mod cache;
+mod collect;
 mod dpkg;
 mod erofs;
 mod error;
@@ -25,7 +26,8 @@ mod step;
 mod tools;
 
 pub use base::BaseTree;
-pub use cache::{Bucket, Cache, Entry};
+pub use cache::{Bucket, Cache};
+pub use collect::{Entry, Kept, Limits, Use};
 pub use erofs::{Attributes, blank_disk, capability};
 pub use error::{Error, Result};
 pub use images::{Images, Prepared};

@@ -57,4 +57,31 @@ impl<'a> Graph<'a> {
         }
         inputs
     }
+
+    /// All objects that making a derivation may need, the derivation itself excepted.
+    pub fn below(&self, derivation: &'a Derivation) -> BTreeMap<StorePath, StoreObject> {
+        let mut found: BTreeMap<StorePath, StoreObject> = BTreeMap::new();
+        let mut queue: Vec<&StorePath> = Vec::new();
+        fn follow<'d>(derivation: &'d Derivation, queue: &mut Vec<&'d StorePath>) {
+            queue.extend(derivation.input_derivations.keys());
+            queue.extend(&derivation.input_sources);
+        }
+        follow(derivation, &mut queue);
+        while let Some(path) = queue.pop() {
+            // A text may mention an output, and what is wanted then is its derivation.
+            let path = self.producers.get(path).map_or(path, |(drv, _)| drv);
+            let Some(object) = self.objects.get(path) else {
+                continue;
+            };
+            if found.insert(path.clone(), object.clone()).is_some() {
+                continue;
+            }
+            match object {
+                StoreObject::Derivation(derivation) => follow(derivation, &mut queue),
+                StoreObject::Text { references, .. } => queue.extend(references),
+                StoreObject::Source { .. } => {}
+            }
+        }
+        found
+    }
 }

@@ -8,8 +8,11 @@
 mod builders;
 mod graph;
 mod process;
+mod reference_graph;
 mod references;
+mod schedule;
 pub mod system;
+mod testing;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,8 +25,8 @@ use snowglobe_store::Store;
 
 pub use builders::BuilderError;
 pub use graph::{Graph, Origin};
-pub use process::Options;
-pub use world::{Foreign, Installed, PackageFile, World, WorldError};
+pub use process::{Options, Stop};
+pub use world::{Download, Foreign, Installed, PackageFile, World, WorldError};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +66,8 @@ pub enum Error {
     },
     /// A builder's process failed.
     #[error(
-        "building '{name}' failed with {status}; its last lines:\n{tail}\nthe whole log is {log}"
+        "building '{name}' failed with {status}; its last lines:\n{tail}\nthe whole log is {log}{}",
+        kept.as_ref().map(|kept| format!("\nits folder is {}", kept.display())).unwrap_or_default()
     )]
     Failed {
         /// Name of the derivation.
@@ -74,6 +78,14 @@ pub enum Error {
         tail: String,
         /// File of the log.
         log: PathBuf,
+        /// The folder that it was built in, if it was kept.
+        kept: Option<PathBuf>,
+    },
+    /// Somebody wants the builds to stop.
+    #[error("stopped while building '{name}'")]
+    Stopped {
+        /// What was being built.
+        name: String,
     },
     /// A builder ended well but did not make an output.
     #[error("the builder of '{name}' did not make its output '{output}'")]
@@ -144,16 +156,11 @@ impl<'a> Realiser<'a> {
         roots: &BTreeSet<StorePath>,
         packages: &BTreeSet<String>,
     ) -> Result<Closure, Error> {
+        self.prebuild(roots)?;
         let paths = self.reachable(roots)?;
         let mut packages = packages.clone();
         packages.extend(self.packages(&paths)?);
-        let installed = self
-            .world
-            .install(&packages)
-            .map_err(|source| Error::World {
-                what: "the packages of the machines cannot be installed".to_owned(),
-                source,
-            })?;
+        let installed = self.install(&packages)?;
         for path in &paths {
             self.make(path, Some(&*installed))?;
         }
@@ -165,10 +172,31 @@ impl<'a> Realiser<'a> {
         })
     }
 
-    /// Makes one object and all that it refers to, and says where it lies on this host.
-    pub fn realise(&self, path: &StorePath) -> Result<PathBuf, Error> {
-        self.closure(&[path.clone()].into(), &BTreeSet::new())?;
-        Ok(self.store.object(path))
+    /// Makes objects and all that they refer to. Packages are installed only if a view of them must
+    /// be made.
+    pub fn realise(&self, roots: &BTreeSet<StorePath>) -> Result<(), Error> {
+        self.prebuild(roots)?;
+        let paths = self.reachable(roots)?;
+        let missing: Vec<_> = paths.iter().filter(|p| !self.store.contains(p)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let packages = self.packages(&paths)?;
+        let installed = match packages.is_empty() {
+            true => None,
+            false => Some(self.install(&packages)?),
+        };
+        for path in missing {
+            self.make(path, installed.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn install(&self, packages: &BTreeSet<String>) -> Result<Box<dyn Installed>, Error> {
+        self.world.install(packages).map_err(|source| Error::World {
+            what: "the packages cannot be installed".to_owned(),
+            source,
+        })
     }
 
     /// Every path reachable from the roots; makes what must be made to know it.
@@ -238,7 +266,9 @@ impl<'a> Realiser<'a> {
             }
             Some(Origin::Object(_)) => Err(Error::Unknown(path.clone())),
             Some(Origin::Output(drv, derivation)) => {
-                let _lock = self.store.lock(path)?;
+                // One lock for all outputs: they are made together.
+                let first = derivation.outputs.values().next();
+                let _lock = self.store.lock(first.map_or(path, |output| &output.path))?;
                 if self.store.contains(path) {
                     return Ok(());
                 }
@@ -303,6 +333,8 @@ impl<'a> Realiser<'a> {
             "builtin:npm" => foreign::npm(derivation, &out, self.world),
             "builtin:pypi" => foreign::pypi(derivation, &out, self.world),
             "builtin:fetchurl" => return self.fetch(path, derivation, &out),
+            "builtin:driver" => return self.make_driver(path, derivation, &out),
+            "builtin:test" => return self.make_test(path, derivation, &out),
             other => {
                 return Err(Error::UnknownBuilder {
                     name: derivation.name.clone(),
@@ -319,17 +351,46 @@ impl<'a> Realiser<'a> {
     }
 
     fn fetch(&self, path: &StorePath, derivation: &Derivation, out: &Path) -> Result<(), Error> {
-        let url = derivation.env.get("url").map_or("", String::as_str);
-        let file = self.world.download(url).map_err(|source| Error::World {
-            what: format!("'{}' cannot be downloaded", derivation.name),
-            source,
-        })?;
-        fs::copy(file, out)?;
-        if derivation.env.get("executable").is_some_and(|v| v == "1") {
+        let env = |name: &str| derivation.env.get(name).map_or("", String::as_str);
+        let missing = |name| failed(derivation)(BuilderError::MissingParameter(name));
+        let output = derivation.outputs.values().find(|o| o.path == *path);
+        let fixed = output.and_then(|o| o.fixed.as_ref());
+        let fixed = fixed.ok_or_else(|| missing("outputHash"))?;
+        let mut urls: Vec<String> = env("urls").split_whitespace().map(str::to_owned).collect();
+        if urls.is_empty() && !env("url").is_empty() {
+            urls.push(env("url").to_owned());
+        }
+        if urls.is_empty() {
+            return Err(missing("url"));
+        }
+        let download = Download {
+            name: &derivation.name,
+            urls: &urls,
+            // The hash of an executable file, or of a tree, is not that of what is downloaded.
+            hash: (!fixed.recursive).then_some(fixed),
+            directory: out.parent().unwrap_or(out),
+        };
+        let file = self
+            .world
+            .download(&download)
+            .map_err(|source| Error::World {
+                what: format!("'{}' cannot be downloaded", derivation.name),
+                source,
+            })?;
+        if env("unpack") == "1" {
+            return Err(Error::World {
+                what: format!("'{}' cannot be unpacked", derivation.name),
+                source: "builtin:fetchurl does not unpack here; use fetchzip".into(),
+            });
+        }
+        if file != out {
+            fs::copy(file, out)?;
+        }
+        if env("executable") == "1" {
             use std::os::unix::fs::PermissionsExt;
             fs::set_permissions(out, std::fs::Permissions::from_mode(0o755))?;
         }
-        if let Some(output) = derivation.outputs.values().find(|o| o.path == *path) {
+        if let Some(output) = output {
             process::check_fixed(derivation, output, out)?;
         }
         Ok(self.store.add(path, out, BTreeSet::new())?)

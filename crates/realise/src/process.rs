@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use sha2::Digest as _;
 use snowglobe_plan::{Derivation, DerivationOutput, StorePath};
 use snowglobe_sandbox::{Access, Network, Sandbox};
 
-use crate::{Error, Realiser, references};
+use crate::{Error, Realiser, reference_graph, references};
 
 /// How processes build.
 #[derive(Clone, Debug)]
@@ -28,7 +29,40 @@ pub struct Options {
     pub logs: PathBuf,
     /// Keep the folder of a failed build.
     pub keep_failed: bool,
+    /// So many builds at a time.
+    pub jobs: usize,
+    /// Asked again and again: whether to stop.
+    pub stop: Stop,
 }
+
+/// Says whether builds should stop.
+#[derive(Clone)]
+pub struct Stop(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Stop {
+    /// Asks a function.
+    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(asked))
+    }
+
+    /// Never stops.
+    pub fn never() -> Self {
+        Self::when(|| false)
+    }
+
+    pub(crate) fn wanted(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stop({})", self.wanted())
+    }
+}
+
+/// How often a build looks whether it should stop.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Lines of a failed build's log in its error.
 const TAIL: usize = 25;
@@ -63,7 +97,7 @@ impl<'a> Realiser<'a> {
         for input in &inputs.paths {
             self.show(&mut sandbox, &store, input)?;
         }
-        let environment = environment(derivation, &build, self.options.cores)?;
+        let environment = self.environment(derivation, &build)?;
         let builder = rewrite(&derivation.builder, derivation);
         let mut command = sandbox.command(&builder);
         command.args(derivation.args.iter().map(|arg| rewrite(arg, derivation)));
@@ -71,20 +105,18 @@ impl<'a> Realiser<'a> {
 
         fs::create_dir_all(&self.options.logs)?;
         let log = self.options.logs.join(format!("{}.log", drv.base_name()));
-        let status = run(command, &log, self.options.time_limit, name)?;
+        self.world.building(name, true);
+        let status = run(command, &log, &self.options, name);
+        self.world.building(name, false);
+        let status = status?;
         if let Err(status) = status {
-            if self.options.keep_failed {
-                let kept = stage.keep();
-                eprintln!(
-                    "the folder of the failed build is {}",
-                    kept.join("build").display()
-                );
-            }
+            let kept = self.options.keep_failed.then(|| stage.keep().join("build"));
             return Err(Error::Failed {
                 name: name.clone(),
                 status,
                 tail: tail(&log)?,
                 log,
+                kept,
             });
         }
         for (output, made) in &derivation.outputs {
@@ -105,6 +137,75 @@ impl<'a> Realiser<'a> {
             self.store.add(&made.path, &staged, references)?;
         }
         Ok(())
+    }
+
+    /// The builder's environment; writes the files that `passAsFile` and structured attributes ask for.
+    fn environment(
+        &self,
+        derivation: &Derivation,
+        build: &Path,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let mut env: BTreeMap<String, String> = BTreeMap::new();
+        let fixed = [
+            ("PATH", "/path-not-set"),
+            ("HOME", "/homeless-shelter"),
+            ("NIX_STORE", "/nix/store"),
+            ("NIX_BUILD_TOP", "/build"),
+            ("TMPDIR", "/build"),
+            ("TEMPDIR", "/build"),
+            ("TMP", "/build"),
+            ("TEMP", "/build"),
+            ("PWD", "/build"),
+            ("TERM", "xterm-256color"),
+            ("NIX_LOG_FD", "2"),
+        ];
+        env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.insert("NIX_BUILD_CORES".to_owned(), self.options.cores.to_string());
+        if let Some(json) = derivation.env.get("__json") {
+            let mut attributes: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&rewrite(json, derivation)).map_err(io::Error::from)?;
+            reference_graph::expand(derivation, self.store, &mut attributes)?;
+            // The outputs' paths are an attribute of their own for the builder, by name.
+            let outputs = derivation.outputs.iter();
+            let outputs = outputs.map(|(name, output)| (name.clone(), output.path.as_str().into()));
+            attributes.insert(
+                "outputs".to_owned(),
+                serde_json::Value::Object(outputs.collect()),
+            );
+            let text = serde_json::to_vec(&attributes).map_err(io::Error::from)?;
+            fs::write(build.join(".attrs.json"), text)?;
+            fs::write(
+                build.join(".attrs.sh"),
+                shell_attributes(&attributes, derivation),
+            )?;
+            env.insert(
+                "NIX_ATTRS_JSON_FILE".to_owned(),
+                "/build/.attrs.json".to_owned(),
+            );
+            env.insert(
+                "NIX_ATTRS_SH_FILE".to_owned(),
+                "/build/.attrs.sh".to_owned(),
+            );
+            return Ok(env);
+        }
+        reference_graph::write_files(derivation, self.store, build)?;
+        let as_files: BTreeSet<&str> = derivation
+            .env
+            .get("passAsFile")
+            .map_or("", String::as_str)
+            .split_whitespace()
+            .collect();
+        for (name, value) in &derivation.env {
+            let value = rewrite(value, derivation);
+            if as_files.contains(name.as_str()) {
+                let file = format!(".attr-{}", base32(&sha2::Sha256::digest(name)));
+                fs::write(build.join(&file), value)?;
+                env.insert(format!("{name}Path"), format!("/build/{file}"));
+            } else {
+                env.insert(name.clone(), value);
+            }
+        }
+        Ok(env)
     }
 
     /// Lets a build see one store object at its real path.
@@ -130,7 +231,7 @@ impl<'a> Realiser<'a> {
 fn run(
     mut command: snowglobe_sandbox::Command,
     log: &Path,
-    limit: Duration,
+    options: &Options,
     name: &str,
 ) -> Result<Result<(), String>, Error> {
     let world = |source: snowglobe_sandbox::Error| Error::World {
@@ -141,9 +242,22 @@ fn run(
     command.stdout(file.file().try_clone()?);
     command.stderr(file.into_file());
     let mut child = command.spawn().map_err(world)?;
-    let Some(status) = child.wait_timeout(limit).map_err(world)? else {
-        child.kill();
-        return Ok(Err(format!("no end after {} s", limit.as_secs())));
+    let limit = options.time_limit;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.wait_timeout(TICK).map_err(world)? {
+            break status;
+        }
+        if options.stop.wanted() {
+            child.kill();
+            return Err(Error::Stopped {
+                name: name.to_owned(),
+            });
+        }
+        if start.elapsed() > limit {
+            child.kill();
+            return Ok(Err(format!("no end after {} s", limit.as_secs())));
+        }
     };
     Ok(if status.success() {
         Ok(())
@@ -152,66 +266,11 @@ fn run(
     })
 }
 
-/// The builder's environment; writes the files that `passAsFile` and structured attributes ask for.
-fn environment(
-    derivation: &Derivation,
-    build: &Path,
-    cores: usize,
-) -> io::Result<BTreeMap<String, String>> {
-    let mut env: BTreeMap<String, String> = BTreeMap::new();
-    let fixed = [
-        ("PATH", "/path-not-set"),
-        ("HOME", "/homeless-shelter"),
-        ("NIX_STORE", "/nix/store"),
-        ("NIX_BUILD_TOP", "/build"),
-        ("TMPDIR", "/build"),
-        ("TEMPDIR", "/build"),
-        ("TMP", "/build"),
-        ("TEMP", "/build"),
-        ("PWD", "/build"),
-        ("TERM", "xterm-256color"),
-        ("NIX_LOG_FD", "2"),
-    ];
-    env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    env.insert("NIX_BUILD_CORES".to_owned(), cores.to_string());
-    if let Some(json) = derivation.env.get("__json") {
-        let json = rewrite(json, derivation);
-        fs::write(build.join(".attrs.json"), &json)?;
-        fs::write(
-            build.join(".attrs.sh"),
-            shell_attributes(&json, derivation)?,
-        )?;
-        env.insert(
-            "NIX_ATTRS_JSON_FILE".to_owned(),
-            "/build/.attrs.json".to_owned(),
-        );
-        env.insert(
-            "NIX_ATTRS_SH_FILE".to_owned(),
-            "/build/.attrs.sh".to_owned(),
-        );
-        return Ok(env);
-    }
-    let as_files: BTreeSet<&str> = derivation
-        .env
-        .get("passAsFile")
-        .map_or("", String::as_str)
-        .split_whitespace()
-        .collect();
-    for (name, value) in &derivation.env {
-        let value = rewrite(value, derivation);
-        if as_files.contains(name.as_str()) {
-            let file = format!(".attr-{}", base32(&sha2::Sha256::digest(name)));
-            fs::write(build.join(&file), value)?;
-            env.insert(format!("{name}Path"), format!("/build/{file}"));
-        } else {
-            env.insert(name.clone(), value);
-        }
-    }
-    Ok(env)
-}
-
 /// Structured attributes as bash variables: what has a form in bash.
-fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
+fn shell_attributes(
+    attributes: &serde_json::Map<String, serde_json::Value>,
+    derivation: &Derivation,
+) -> String {
     use serde_json::Value;
     let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let simple = |value: &Value| match value {
@@ -225,7 +284,6 @@ fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
         name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
             && !name.starts_with(|c: char| c.is_ascii_digit())
     };
-    let value: Value = serde_json::from_str(json).map_err(io::Error::from)?;
     let mut text = String::new();
     let mut outputs = String::new();
     for (name, output) in &derivation.outputs {
@@ -236,7 +294,7 @@ fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
         ));
     }
     text.push_str(&format!("declare -A outputs=({outputs})\n"));
-    for (name, value) in value.as_object().into_iter().flatten() {
+    for (name, value) in attributes {
         if !name_ok(name) || name == "outputs" {
             continue;
         }
@@ -262,7 +320,7 @@ fn shell_attributes(json: &str, derivation: &Derivation) -> io::Result<String> {
             }
         }
     }
-    Ok(text)
+    text
 }
 
 /// Replaces what `builtins.placeholder` left by the outputs' paths.
@@ -281,7 +339,7 @@ fn rewrite(text: &str, derivation: &Derivation) -> String {
 }
 
 /// Nix's base 32: the digits of the number, least significant byte first.
-fn base32(bytes: &[u8]) -> String {
+pub(crate) fn base32(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
     let length = (bytes.len() * 8).div_ceil(5);
     let digit = |n: usize| {
@@ -330,7 +388,7 @@ pub(crate) fn check_fixed(
 }
 
 /// A tree in Nix's archive format: length-prefixed strings, each padded to eight bytes.
-fn nar(path: &Path, to: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn nar(path: &Path, to: &mut Vec<u8>) -> io::Result<()> {
     put(to, b"nix-archive-1");
     nar_node(path, to)
 }

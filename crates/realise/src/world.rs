@@ -1,7 +1,9 @@
 //! What builds need from outside the store: packages, downloads, a place to run.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use snowglobe_plan::{FixedHash, Plan};
 
 /// Why the world could not help; the message is complete.
 pub type WorldError = Box<dyn std::error::Error + Send + Sync>;
@@ -46,12 +48,35 @@ pub enum Foreign {
     },
 }
 
+/// A file to be downloaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Download<'a> {
+    /// How it is called in messages.
+    pub name: &'a str,
+    /// Where it may be found, best first.
+    pub urls: &'a [String],
+    /// Its hash, if that is known of the file itself.
+    pub hash: Option<&'a FixedHash>,
+    /// A folder for what can be kept nowhere else.
+    pub directory: &'a Path,
+}
+
 /// The world outside the store.
 pub trait World: Sync {
     /// A file system with these Debian packages on top of the base.
     fn install(&self, packages: &BTreeSet<String>) -> Result<Box<dyn Installed>, WorldError>;
     /// Downloads, checks and unpacks a package into a folder that the world keeps.
     fn unpack(&self, package: &Foreign) -> Result<PathBuf, WorldError>;
-    /// Downloads a file; the caller checks its hash.
-    fn download(&self, url: &str) -> Result<PathBuf, WorldError>;
+    /// Downloads a file and says where it lies; the caller checks its hash again.
+    fn download(&self, wanted: &Download<'_>) -> Result<PathBuf, WorldError>;
+    /// Makes everything that the test of a plan needs, so that its driver starts at once.
+    fn prepare(&self, plan: &Plan) -> Result<(), WorldError>;
+    /// Runs the test of a plan; what its script writes goes to `out`, which exists.
+    fn test(&self, plan: Plan, out: &Path) -> Result<(), WorldError>;
+    /// Our own program, which a driver's wrapper starts.
+    fn program(&self) -> Result<PathBuf, WorldError>;
+    /// Identifies the archives' state that packages come from.
+    fn snapshot(&self) -> String;
+    /// Hears that a build begins, and that it has ended, whatever came of it.
+    fn building(&self, name: &str, begins: bool);
 }

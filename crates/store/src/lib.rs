@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,36 @@ impl Store {
             Err(e) => return Err(e.into()),
         };
         serde_json::from_slice(&text).map_err(|source| Error::Info { path: file, source })
+    }
+
+    /// All objects that are whole, in the order of their names.
+    pub fn objects(&self) -> Result<Vec<StorePath>, Error> {
+        let mut objects = Vec::new();
+        for entry in fs::read_dir(self.root.join("info"))? {
+            let name = entry?.file_name();
+            let path = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".json"))
+                .and_then(|base| StorePath::parse(&format!("{}/{base}", StorePath::STORE)).ok());
+            if let Some(path) = path.filter(|path| self.contains(path)) {
+                objects.push(path);
+            }
+        }
+        objects.sort();
+        Ok(objects)
+    }
+
+    /// When an object was made, or said to be used.
+    pub fn used(&self, path: &StorePath) -> Result<SystemTime, Error> {
+        Ok(fs::metadata(self.info_file(path))?.modified()?)
+    }
+
+    /// Says when an object was used. A store that cannot be written is fine.
+    pub fn touch(&self, path: &StorePath, when: SystemTime) -> Result<(), Error> {
+        if let Ok(file) = fs::File::open(self.info_file(path)) {
+            let _ = file.file().set_modified(when);
+        }
+        Ok(())
     }
 
     /// All objects reachable from `roots`, roots included.

@@ -27,6 +27,12 @@ pub enum Conformance {
     },
     /// Measure evaluations
     Bench(bench::Bench),
+    /// Do what nix-instantiate does, with nothing of ours in the language
+    Instantiate {
+        /// Its arguments
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        words: Vec<String>,
+    },
 }
 
 /// Runs one of them.
@@ -49,6 +55,7 @@ pub fn run(command: &Conformance) -> Result {
             )
         }
         Conformance::Bench(command) => bench::run(command),
+        Conformance::Instantiate { words } => nix_instantiate(words),
         Conformance::Drvpaths { file } => drvpaths(&file.display().to_string()),
     }
 }
@@ -130,14 +137,14 @@ fn walk<'a>(nix: &Evaluator<'a>, attrs: &Attrs<'a>, prefix: &str, count: &mut Co
     }
 }
 
-/// What the program does when it is called `nix-instantiate`: test scripts of others call that.
-pub fn nix_instantiate() -> Result {
+/// Test scripts of others call `nix-instantiate`.
+fn nix_instantiate(words: &[String]) -> Result {
     let mut options = Options {
         base_path: std::env::current_dir()?.display().to_string(),
         ..Options::default()
     };
     let mut request =
-        Request::parse_args(std::env::args().skip(1), &mut options).map_err(CliError::unusable)?;
+        Request::parse_args(words.iter().cloned(), &mut options).map_err(CliError::unusable)?;
     for input in &mut request.inputs {
         if *input == Input::File("-".to_owned()) {
             let text = std::io::read_to_string(std::io::stdin())?;

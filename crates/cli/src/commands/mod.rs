@@ -1,14 +1,21 @@
 //! One file a command.
 
+pub mod build;
+pub mod cache;
+pub mod compat;
 pub mod conformance;
+pub mod driver;
 pub mod eval;
+pub mod instantiate;
 pub mod interactive;
 mod parse;
+pub mod realise;
 pub mod repl;
 pub mod report;
 pub mod resume;
 mod run;
 pub mod runs;
+mod update;
 
 use clap::CommandFactory;
 
@@ -22,6 +29,13 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Interactive(command) => interactive::run(&command),
         Command::Resume(command) => resume::run(&command),
         Command::Eval(command) => eval::run(&command),
+        Command::Build(command) => build::run(&command),
+        Command::Cache(command) => cache::run(&command),
+        Command::Update => update::run(),
+        Command::Realise(command) => realise::run(&command),
+        Command::Compat(command) => compat::run(&command),
+        Command::Instantiate(command) => instantiate::run(&command),
+        Command::Driver(command) => driver::run(&command),
         Command::Parse(command) => parse::run(&command),
         Command::Report(command) => report::run(&command),
         Command::Runs(command) => runs::run(&command),

@@ -54,7 +54,7 @@ fn parameter<'a>(derivation: &'a Derivation, name: &'static str) -> Result<&'a s
 }
 
 /// A parameter in JSON.
-fn json<T: DeserializeOwned>(
+pub(crate) fn json<T: DeserializeOwned>(
     derivation: &Derivation,
     name: &'static str,
 ) -> Result<T, BuilderError> {

@@ -1,0 +1,302 @@
+//! `snowglobe cache`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use snowglobe_images::{Bucket, Cache as ImageCache, Entry, Kept, Limits};
+
+use crate::error::{CliError, Kind, Result};
+use crate::places::Places;
+use crate::prepare::image_error;
+
+/// `cache`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  snowglobe cache info\n  snowglobe cache gc --max-size 10G --older-than 30d\n  snowglobe cache rm packages-3b0c"
+)]
+pub struct Cache {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do with the cache.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Show how much is in the cache, by kind
+    Info,
+    /// List entries, the longest unused first
+    List,
+    /// Remove what is old or too much; nothing in use and nothing that a link leads to
+    #[command(
+        after_help = "Without limits, only what interrupted builds left behind is removed. What is needed again is made again."
+    )]
+    Gc {
+        /// Bytes that may stay: 500M, 10G
+        #[arg(long, value_name = "N", value_parser = size)]
+        max_size: Option<u64>,
+        /// Remove what was not used for so long: 12h, 30d
+        #[arg(long, value_name = "D", value_parser = age)]
+        older_than: Option<Duration>,
+    },
+    /// Remove one entry, named by its key or by how only that key begins
+    Rm {
+        /// Key of the entry, as `list` shows it.
+        key: String,
+    },
+}
+
+/// Looks into the cache, or makes it smaller.
+pub fn run(command: &Cache) -> Result {
+    let places = Places::from_environment()?;
+    let cache = ImageCache::open(&places.cache).map_err(image_error)?;
+    match &command.action {
+        Action::Info => info(&cache, command.json),
+        Action::List => {
+            let entries = cache.entries().map_err(image_error)?;
+            if command.json {
+                return print(&pretty(&entries.iter().map(data).collect::<Vec<_>>())?);
+            }
+            let lines: Vec<String> = entries.iter().map(line).collect();
+            print(&lines.join("\n"))
+        }
+        Action::Gc {
+            max_size,
+            older_than,
+        } => {
+            let limits = Limits {
+                max_size: *max_size,
+                older_than: *older_than,
+            };
+            removed(&cache.collect(limits).map_err(image_error)?, command.json)
+        }
+        Action::Rm { key } => {
+            let gone = cache.remove(key).map_err(cache_error)?;
+            removed(&gone, command.json)
+        }
+    }
+}
+
+fn cache_error(error: snowglobe_images::Error) -> CliError {
+    use snowglobe_images::Error as Image;
+    match &error {
+        Image::NoEntry { .. } => {
+            CliError::unusable(error).hint("`snowglobe cache list` shows the keys")
+        }
+        Image::ManyEntries { .. } | Image::Kept { .. } => CliError::unusable(error),
+        _ => image_error(error),
+    }
+}
+
+fn info(cache: &ImageCache, as_json: bool) -> Result {
+    let entries = cache.entries().map_err(image_error)?;
+    let rest = cache.rest_size().map_err(image_error)?;
+    let mut sums: BTreeMap<Bucket, (usize, u64)> = BTreeMap::new();
+    for bucket in Bucket::ALL {
+        sums.insert(bucket, (0, 0));
+    }
+    for entry in &entries {
+        let sum = sums.entry(entry.bucket).or_default();
+        sum.0 += 1;
+        sum.1 += entry.size;
+    }
+    let total = rest + sums.values().map(|sum| sum.1).sum::<u64>();
+    if as_json {
+        let kinds: serde_json::Map<_, _> = sums
+            .iter()
+            .map(|(bucket, (count, bytes))| {
+                let value = json!({ "entries": count, "bytes": bytes });
+                (bucket.name().to_owned(), value)
+            })
+            .collect();
+        return print(&pretty(&json!({
+            "directory": cache.root(),
+            "kinds": kinds,
+            "otherBytes": rest,
+            "bytes": total,
+        }))?);
+    }
+    let mut lines = vec![cache.root().display().to_string()];
+    for (bucket, (count, bytes)) in &sums {
+        lines.push(format!(
+            "{:>10}  {:<10} {count:>5}  {}",
+            human(*bytes),
+            bucket.name(),
+            bucket.description()
+        ));
+    }
+    lines.push(format!("{:>10}  other", human(rest)));
+    lines.push(format!("{:>10}  in all", human(total)));
+    print(&lines.join("\n"))
+}
+
+fn removed(entries: &[Entry], as_json: bool) -> Result {
+    let bytes: u64 = entries.iter().map(|entry| entry.size).sum();
+    if as_json {
+        let list: Vec<_> = entries.iter().map(data).collect();
+        return print(&pretty(&json!({ "removed": list, "bytes": bytes }))?);
+    }
+    let mut lines: Vec<String> = entries.iter().map(line).collect();
+    lines.push(format!(
+        "{} {} removed, {}",
+        entries.len(),
+        if entries.len() == 1 {
+            "entry"
+        } else {
+            "entries"
+        },
+        human(bytes)
+    ));
+    print(&lines.join("\n"))
+}
+
+fn data(entry: &Entry) -> serde_json::Value {
+    let used = entry
+        .used
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    json!({
+        "kind": entry.bucket.name(),
+        "key": entry.key,
+        "bytes": entry.size,
+        "used": used,
+        "kept": entry.kept.as_ref().map(why),
+    })
+}
+
+fn line(entry: &Entry) -> String {
+    let age = SystemTime::now().duration_since(entry.used);
+    let kept = entry
+        .kept
+        .as_ref()
+        .map_or_else(String::new, |kept| format!("  ({})", why(kept)));
+    format!(
+        "{:>10}  {:>5}  {:<9}  {}{kept}",
+        human(entry.size),
+        ago(age.unwrap_or_default()),
+        entry.bucket.name(),
+        entry.key
+    )
+}
+
+fn why(kept: &Kept) -> String {
+    kept.to_string()
+}
+
+/// Bytes with three digits or so.
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else if value < 10.0 {
+        format!("{value:.1} {}", UNITS[unit])
+    } else {
+        format!("{value:.0} {}", UNITS[unit])
+    }
+}
+
+fn ago(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `10G` and the like, in bytes.
+pub fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| format!("'{text}' is not a size; write 500M or 10G"))?;
+    let factor: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        unit => return Err(format!("'{unit}' is no unit of size; write K, M, G or T")),
+    };
+    if !number.is_finite() || number < 0.0 {
+        return Err(format!("'{text}' is not a size"));
+    }
+    Ok((number * factor as f64) as u64)
+}
+
+/// `30d` and the like.
+pub fn age(text: &str) -> std::result::Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("'{text}' is not a time; write 12h or 30d"))?;
+    let seconds = match &text[digits.len()..] {
+        "s" | "" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 604_800,
+        unit => {
+            return Err(format!(
+                "'{unit}' is no unit of time; write s, m, h, d or w"
+            ));
+        }
+    };
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("'{text}' is too long"))
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(CliError::environment)
+}
+
+/// To standard output; a reader that has gone is no failure.
+fn print(text: &str) -> Result {
+    if text.is_empty() {
+        return Ok(Kind::Passed);
+    }
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(Kind::Passed),
+        other => other.map(|()| Kind::Passed).map_err(CliError::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        assert_eq!(size("10G"), Ok(10 << 30));
+        assert_eq!(size("1.5k"), Ok(1536));
+        assert_eq!(size("0"), Ok(0));
+        assert!(size("ten").is_err());
+        assert!(size("3X").is_err());
+        assert_eq!(age("2d"), Ok(Duration::from_secs(172_800)));
+        assert_eq!(age("0"), Ok(Duration::ZERO));
+        assert!(age("2y").is_err());
+        assert!(age("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(human(0), "0 B");
+        assert_eq!(human(1000), "1.0 KiB");
+        assert_eq!(human(5 << 30), "5.0 GiB");
+    }
+}
