@@ -2,7 +2,7 @@
 # itself, or those of a set or a list. A test module stands for its test.
 { value, attrPath ? [ ], arguments ? { } }:
 let
-  inherit (import ./find.nix { inherit attrPath arguments; }) classify select lib;
+  inherit (import ./find.nix { inherit attrPath arguments; }) call classify select lib;
   inherit (builtins) attrNames elemAt genList isAttrs isFunction isList length tryEval;
 
   one = path: derivation: {
@@ -36,7 +36,10 @@ let
           (attrNames kind.set)
       else [ ];
 
-  selected = select attrPath value;
+  # A function to a derivation or a set is called; one to a test is for `classify'.
+  called = depth: v:
+    if isFunction v && depth < 4 && !(classify 0 v ? test) then called (depth + 1) (call v) else v;
+  selected = called 0 (select attrPath value);
   found = collect 0 attrPath selected;
   complaint =
     if isAttrs selected then "an attribute set without one${lib.optionalString (selected != { }) " (its attributes: ${lib.concatStringsSep ", " (lib.take 10 (attrNames selected))})"}; `-A' chooses in deeper ones"

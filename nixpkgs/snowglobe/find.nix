@@ -129,5 +129,5 @@ let
     else [ ];
 in
 {
-  inherit classify select collect lib;
+  inherit call classify select collect lib;
 }
