@@ -68,7 +68,7 @@ in
       default = package;
       description = "PostgreSQL, with the extensions.";
     };
-    checkConfig = flag true "The server checks its configuration whenever it starts, whatever this says.";
+    checkConfig = flag true "Harmless: the server checks its configuration whenever it starts, whatever this says.";
     dataDir = option types.path "${home}/${cfg.package.psqlSchema}" "Where the data lie.";
     authentication = lines "Lines of pg_hba.conf: who may connect, and how that is checked. The usual ones come last.";
     identMap = lines "Lines of pg_ident.conf: users of the system and of the data base.";

@@ -20,8 +20,8 @@ in
     package = package "bird2" pkgs.bird2;
     config = lines "The configuration.";
     autoReload = flag true "Whether a changed configuration is loaded without a restart.";
-    checkConfig = flag true "The daemon checks its configuration whenever it starts, whatever this says.";
-    preCheckConfig = lines "Unused: the configuration is not checked while it is built.";
+    checkConfig = flag true "Harmless: the daemon checks its configuration whenever it starts, whatever this says.";
+    preCheckConfig = lines "Harmless: the configuration is not checked while it is built.";
   };
 
   config = mkIf cfg.enable {

@@ -65,7 +65,7 @@ in
     settings = option (types.attrsOf types.anything) { } "The configuration, by section.";
     settingsFile = maybe types.path "The configuration, instead of `settings`.";
     extraConfig = lines "Further text of the configuration.";
-    checkConfig = flag true "The server checks its configuration whenever it starts, whatever this says.";
+    checkConfig = flag true "Harmless: the server checks its configuration whenever it starts, whatever this says.";
   };
 
   config = mkIf cfg.enable {

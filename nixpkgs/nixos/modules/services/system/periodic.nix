@@ -59,7 +59,7 @@ in
     services.logrotate = {
       enable = flag (entries != { }) "Whether logs are rotated.";
       allowNetworking = flag false "Harmless: scripts of logrotate may use the network anyway.";
-      checkConfig = flag true "Whether the configuration is checked: when the system runs, by logrotate-checkconf.";
+      checkConfig = flag true "Whether the configuration is checked when the machine boots, by logrotate-checkconf.";
       configFile = mkOption { type = types.path; default = configFile; defaultText = "made of the settings"; description = "logrotate.conf."; };
       extraArgs = mkOption { type = types.listOf types.str; default = [ ]; description = "Arguments of logrotate."; };
       extraConfig = mkOption { type = types.lines; default = ""; description = "Text at the end of logrotate.conf."; };
@@ -129,7 +129,7 @@ in
           ExecStart = "/usr/sbin/logrotate ${lib.escapeShellArgs rotate.extraArgs} --state /var/lib/logrotate.status ${rotate.configFile}";
         };
       };
-      systemd.services.logrotate-checkconf = {
+      systemd.services.logrotate-checkconf = lib.mkIf rotate.checkConfig {
         description = "Logrotate configuration check";
         wantedBy = [ "multi-user.target" ];
         serviceConfig = {

@@ -57,7 +57,7 @@ in
     alertmanagerNotificationQueueCapacity = option types.int 10000 "Alerts that wait at most.";
     webExternalUrl = maybe types.str "URL that clients see.";
     webConfigFile = maybe types.path "Settings of TLS and users.";
-    checkConfig = option (types.either types.bool (types.enum [ "syntax-only" ])) true "The server checks its configuration whenever it starts, whatever this says.";
+    checkConfig = option (types.either types.bool (types.enum [ "syntax-only" ])) true "Harmless: the server checks its configuration whenever it starts, whatever this says.";
     retentionTime = maybe types.str "How long data are kept.";
   };
 
