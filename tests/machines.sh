@@ -48,8 +48,10 @@ done
 
 # What takes longer than CI has.
 if [ "$mode" = --all ]; then
+    machine_test "wayland-firefox" 1800 0 "$snowglobe" run --rerun examples/wayland-firefox.nix
+    machine_test "postgrest" 600 0 "$snowglobe" run --rerun examples/postgrest.nix
     for file in tests/e2e/all/*.nix; do
         [ -e "$file" ] || continue
-        machine_test "all/$(basename "$file" .nix)" 1800 0 "$snowglobe" run "$file"
+        machine_test "all/$(basename "$file" .nix)" 1800 0 "$snowglobe" run --rerun "$file"
     done
 fi
