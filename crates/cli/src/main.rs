@@ -8,6 +8,7 @@ mod downloads;
 mod error;
 mod execute;
 mod interrupt;
+mod memory;
 mod packages;
 mod passed;
 mod places;
@@ -20,6 +21,9 @@ mod workshop;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: memory::Huge = memory::Huge;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();

@@ -1,6 +1,7 @@
 //! `snowglobe conformance`: comparisons of the evaluator with CppNix, for `./x conformance nix`.
 
 mod bench;
+mod fuzz;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub enum Conformance {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         words: Vec<String>,
     },
+    /// Give random inputs to everything that reads texts of others
+    Fuzz(fuzz::Fuzz),
 }
 
 /// Runs one of them.
@@ -56,6 +59,7 @@ pub fn run(command: &Conformance) -> Result {
         }
         Conformance::Bench(command) => bench::run(command),
         Conformance::Instantiate { words } => nix_instantiate(words),
+        Conformance::Fuzz(command) => fuzz::run(command),
         Conformance::Drvpaths { file } => drvpaths(&file.display().to_string()),
     }
 }

@@ -117,9 +117,12 @@ fn subset<'a>(ev: &Evaluator<'a>, attrs: &crate::value::Attrs<'a>, kept: &[u32])
     let names = ev
         .arena
         .alloc_slice_fill_iter(kept.iter().map(pick).map(|index| shape.names[index]));
-    let positions = ev
-        .arena
-        .alloc_slice_fill_iter(kept.iter().map(pick).map(|index| shape.positions[index]));
+    let positions: &[Pos] = if shape.has_positions() {
+        ev.arena
+            .alloc_slice_fill_iter(kept.iter().map(pick).map(|index| shape.position(index)))
+    } else {
+        &[]
+    };
     let slots = ev.arena.alloc_slice_fill_iter(
         kept.iter()
             .map(pick)
@@ -216,39 +219,35 @@ fn map_attrs<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
     let slots = ev.arena.alloc_slice_fill_with(attrs.len(), |index| {
         Slot::new(Value::Lazy(index as u32, lazy))
     });
-    Ok(ev.attrs(attrs.shape, slots))
+    // Where the values come from is no longer what the names say.
+    Ok(ev.attrs(attrs.shape.bare(ev.arena), slots))
 }
 
 fn zip_attrs_with<'a>(ev: &Evaluator<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
     let function = ev.as_function(args[0], pos)?;
     let sets = ev.as_list(args[1], pos)?;
-    let mut entries: Vec<(Symbol, Pos, Value<'a>)> = Vec::new();
+    let mut entries: Vec<(Symbol, Value<'a>)> = Vec::new();
     for slot in sets {
-        for (name, pos, slot) in ev.as_attrs(share(slot), pos)?.iter() {
-            entries.push((name, pos, share(slot)));
+        for (name, _, slot) in ev.as_attrs(share(slot), pos)?.iter() {
+            entries.push((name, share(slot)));
         }
     }
     entries.sort_by_key(|entry| entry.0);
     let mut names = BumpVec::new_in(ev.arena);
-    let mut positions = BumpVec::new_in(ev.arena);
     let mut slots = BumpVec::new_in(ev.arena);
     for group in entries.chunk_by(|a, b| a.0 == b.0) {
-        let (name, position, _) = group[0];
+        let name = group[0].0;
         let items = ev
             .arena
-            .alloc_slice_fill_iter(group.iter().map(|entry| Slot::new(entry.2)));
+            .alloc_slice_fill_iter(group.iter().map(|entry| Slot::new(entry.1)));
         let lazy = ev.arena.alloc(Lazy::Apply2 {
             function,
             first: ev.symbol_text(name),
             second: ev.list(items),
         });
         names.push(name);
-        positions.push(position);
         slots.push(Slot::new(Value::Lazy(0, lazy)));
     }
-    let shape = ev.arena.alloc(Shape::new(
-        names.into_bump_slice(),
-        positions.into_bump_slice(),
-    ));
+    let shape = ev.arena.alloc(Shape::new(names.into_bump_slice(), &[]));
     Ok(ev.attrs(shape, slots.into_bump_slice()))
 }

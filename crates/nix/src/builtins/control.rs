@@ -220,7 +220,7 @@ impl<'a> Evaluator<'a> {
                         .map_err(|fault| {
                             let name = self.symbols.display(attrs.shape.names[index]);
                             fault.while_doing(
-                                attrs.shape.positions[index],
+                                attrs.shape.position(index),
                                 format!("while evaluating the attribute '{name}'"),
                             )
                         })?;

@@ -118,7 +118,7 @@ impl<'e, 'a> Builder<'e, 'a> {
                     ev.symbols.display(key),
                     builder.drv.name
                 );
-                fault.while_doing(attrs.shape.positions[index], text)
+                fault.while_doing(attrs.shape.position(index), text)
             })?;
         }
         Ok(builder)

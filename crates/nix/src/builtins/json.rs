@@ -112,7 +112,7 @@ impl<'a> Writer<'_, 'a> {
                     let name = attrs.shape.names[index];
                     self.text(ev.symbols.text(name), pos)?;
                     self.out.push(':');
-                    let position = attrs.shape.positions[index];
+                    let position = attrs.shape.position(index);
                     self.value(share(&attrs.slots[index]), position.or(pos))
                         .map_err(|fault| {
                             let text = format!(

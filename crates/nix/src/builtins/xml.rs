@@ -198,7 +198,7 @@ impl<'a> Writer<'_, 'a> {
             let index = index as usize;
             let all = self.with_place(
                 &[("name", ev.symbols.text(attrs.shape.names[index]))],
-                attrs.shape.positions[index],
+                attrs.shape.position(index),
             );
             let all: Vec<(&str, &[u8])> = all
                 .iter()
@@ -207,7 +207,7 @@ impl<'a> Writer<'_, 'a> {
             self.open("attr", &all);
             self.value(
                 share(&attrs.slots[index]),
-                attrs.shape.positions[index].or(pos),
+                attrs.shape.position(index).or(pos),
             )?;
             self.close("attr");
         }

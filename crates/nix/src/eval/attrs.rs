@@ -79,7 +79,7 @@ impl<'a> Evaluator<'a> {
         if let Some(index) = def.overrides {
             let value = self.force(&slots[index as usize])?;
             let Value::Attrs(overrides) = value else {
-                return Err(self.expected("a set", value, def.shape.positions[index as usize]));
+                return Err(self.expected("a set", value, def.shape.position(index as usize)));
             };
             // What is overridden is overridden in the scope, too.
             for (name, _, slot) in overrides.iter() {
@@ -239,7 +239,7 @@ impl<'a> Evaluator<'a> {
         {
             let slot = &attrs.slots[index as usize];
             value = self.force(slot).map_err(|fault| {
-                self.trace_attribute(fault, path, 1, env, shape.positions[index as usize], pos)
+                self.trace_attribute(fault, path, 1, env, shape.position(index as usize), pos)
             })?;
             return self.select_rest(value, path, 1, default, pos, env);
         }
@@ -296,7 +296,7 @@ impl<'a> Evaluator<'a> {
                     path,
                     index + 1,
                     env,
-                    attrs.shape.positions[found],
+                    attrs.shape.position(found),
                     pos,
                 )
             })?;
@@ -361,9 +361,7 @@ impl<'a> Evaluator<'a> {
                     "while evaluating the attribute '{}'",
                     self.symbols.display(name)
                 );
-                fault
-                    .at(pos)
-                    .while_doing(attrs.shape.positions[index], text)
+                fault.at(pos).while_doing(attrs.shape.position(index), text)
             }),
             None => match self.answer_for(attrs, name, pos)? {
                 Some(value) => Ok(value),
@@ -430,41 +428,48 @@ impl<'a> Evaluator<'a> {
         } else {
             ln.len() + rn.len()
         };
+        let known = left.shape.has_positions() || right.shape.has_positions();
         let mut all_names = bumpalo::collections::Vec::with_capacity_in(capacity, self.arena);
-        let mut positions = bumpalo::collections::Vec::with_capacity_in(capacity, self.arena);
+        let mut positions = bumpalo::collections::Vec::with_capacity_in(
+            if known { capacity } else { 0 },
+            self.arena,
+        );
         let mut slots = bumpalo::collections::Vec::with_capacity_in(capacity, self.arena);
-        let (mut i, mut j) = (0, 0);
-        while j < rn.len() {
-            if few {
-                // Everything on the left before the next name on the right.
-                let next = i + ln[i..].partition_point(|&name| name < rn[j]);
-                all_names.extend_from_slice_copy(&ln[i..next]);
-                positions.extend_from_slice_copy(&left.shape.positions[i..next]);
-                slots.extend(
-                    left.slots[i..next]
-                        .iter()
-                        .map(|slot| Slot::new(share(slot))),
-                );
-                i = next;
-            } else {
-                while i < ln.len() && ln[i] < rn[j] {
-                    all_names.push(ln[i]);
-                    positions.push(left.shape.positions[i]);
-                    slots.push(Slot::new(share(&left.slots[i])));
-                    i += 1;
+        let mut i = 0;
+        for j in 0..=rn.len() {
+            // Everything on the left before the next name on the right.
+            let mut next = i;
+            match rn.get(j) {
+                None => next = ln.len(),
+                Some(&name) if few => next += ln[i..].partition_point(|&other| other < name),
+                Some(&name) => {
+                    while next < ln.len() && ln[next] < name {
+                        next += 1;
+                    }
                 }
             }
-            if i < ln.len() && ln[i] == rn[j] {
+            all_names.extend_from_slice_copy(&ln[i..next]);
+            slots.extend(
+                left.slots[i..next]
+                    .iter()
+                    .map(|slot| Slot::new(share(slot))),
+            );
+            if left.shape.has_positions() {
+                positions.extend_from_slice_copy(left.shape.positions(i..next));
+            } else if known {
+                positions.extend((i..next).map(|_| Pos::NONE));
+            }
+            i = next;
+            let Some(&name) = rn.get(j) else { break };
+            if i < ln.len() && ln[i] == name {
                 i += 1;
             }
-            all_names.push(rn[j]);
-            positions.push(right.shape.positions[j]);
+            all_names.push(name);
             slots.push(Slot::new(share(&right.slots[j])));
-            j += 1;
+            if known {
+                positions.push(right.shape.position(j));
+            }
         }
-        all_names.extend_from_slice_copy(&ln[i..]);
-        positions.extend_from_slice_copy(&left.shape.positions[i..]);
-        slots.extend(left.slots[i..].iter().map(|slot| Slot::new(share(slot))));
         let shape = self.arena.alloc(Shape::new(
             all_names.into_bump_slice(),
             positions.into_bump_slice(),

@@ -194,7 +194,10 @@ impl<'a> Evaluator<'a> {
 
     /// Bytes that the values of this evaluation take.
     pub fn memory(&self) -> usize {
-        self.arena.allocated_bytes()
+        // Blocks are larger than what is in them.
+        self.arena
+            .allocated_bytes()
+            .saturating_sub(self.arena.chunk_capacity())
     }
 
     #[inline]
@@ -229,7 +232,7 @@ impl<'a> Evaluator<'a> {
     #[cold]
     fn check_limits(&self, pos: Pos) -> Result<(), Fault> {
         if let Some(limit) = self.options.max_memory
-            && self.arena.allocated_bytes() > limit
+            && self.memory() > limit
         {
             let message = format!("evaluation needs more than {} MiB of memory", limit >> 20);
             return Err(FaultData::new(Kind::Limit, pos, message));

@@ -13,22 +13,50 @@ use crate::symbol::{Interner, Symbol};
 pub struct Shape<'a> {
     /// Ascending, without repetition.
     pub names: &'a [Symbol],
-    /// As many as names.
-    pub positions: &'a [Pos],
+    /// As many as names, or none at all: nothing is known of where they were defined.
+    positions: &'a [Pos],
+    /// The same names without positions; made when first needed.
+    bare: OnceCell<&'a Shape<'a>>,
     /// Indices in the order of the names' texts; made when first needed.
     alphabetical: OnceCell<&'a [u32]>,
 }
 
 impl<'a> Shape<'a> {
-    /// A shape; `names` are strictly ascending and `positions` as many.
+    /// A shape; `names` are strictly ascending and `positions` as many, or none.
     pub fn new(names: &'a [Symbol], positions: &'a [Pos]) -> Self {
         debug_assert!(names.is_sorted_by(|a, b| a < b));
-        debug_assert_eq!(names.len(), positions.len());
+        debug_assert!(positions.is_empty() || names.len() == positions.len());
         Self {
             names,
             positions,
+            bare: OnceCell::new(),
             alphabetical: OnceCell::new(),
         }
+    }
+
+    /// Where the name at an index was defined.
+    #[inline]
+    pub fn position(&self, index: usize) -> Pos {
+        self.positions.get(index).copied().unwrap_or(Pos::NONE)
+    }
+
+    /// Where some of the names were defined, or nothing if that is not known of any.
+    pub fn positions(&self, range: std::ops::Range<usize>) -> &'a [Pos] {
+        self.positions.get(range).unwrap_or_default()
+    }
+
+    /// Whether any place of definition is known.
+    pub fn has_positions(&self) -> bool {
+        !self.positions.is_empty()
+    }
+
+    /// The same names, without positions.
+    pub fn bare(&'a self, arena: &'a Bump) -> &'a Shape<'a> {
+        if self.positions.is_empty() {
+            return self;
+        }
+        self.bare
+            .get_or_init(|| arena.alloc(Shape::new(self.names, &[])))
     }
 
     /// Where a name is.
@@ -86,18 +114,14 @@ impl<'a> Attrs<'a> {
     pub fn position(&self, name: Symbol) -> Option<Pos> {
         self.shape
             .find(name)
-            .map(|index| self.shape.positions[index])
+            .map(|index| self.shape.position(index))
     }
 
     /// Names, positions and values by symbol.
     pub fn iter(&self) -> impl Iterator<Item = (Symbol, Pos, &'a Slot<'a>)> + use<'a> {
         let shape = self.shape;
-        shape
-            .names
-            .iter()
-            .zip(shape.positions)
-            .zip(self.slots)
-            .map(|((&name, &pos), slot)| (name, pos, slot))
+        let entries = shape.names.iter().zip(self.slots).enumerate();
+        entries.map(|(index, (&name, slot))| (name, shape.position(index), slot))
     }
 }
 
@@ -127,7 +151,11 @@ impl<'a> AttrsBuilder<'a> {
         }
         let entries = &self.entries;
         let names = arena.alloc_slice_fill_iter(entries.iter().map(|entry| entry.0));
-        let positions = arena.alloc_slice_fill_iter(entries.iter().map(|entry| entry.1));
+        let positions: &[Pos] = if entries.iter().any(|entry| entry.1.is_some()) {
+            arena.alloc_slice_fill_iter(entries.iter().map(|entry| entry.1))
+        } else {
+            &[]
+        };
         let slots = arena.alloc_slice_fill_iter(entries.iter().map(|entry| Slot::new(entry.2)));
         let shape = arena.alloc(Shape::new(names, positions));
         arena.alloc(Attrs { shape, slots })

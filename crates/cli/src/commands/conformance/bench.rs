@@ -140,10 +140,13 @@ fn compare(bench: &Bench, work: &Path) -> Result {
         if !name.contains(bench.only.as_str()) || text.contains("tree") && bench.tree.is_none() {
             continue;
         }
-        let mut arguments: Vec<OsString> = ["--eval", "--strict", "--json", "-E"]
+        // A file: positions in expressions of the command line have other names.
+        let file = work.join("case.nix");
+        fs_err::write(&file, format!("{{ library ? null, tree ? null }}: {text}"))?;
+        let mut arguments: Vec<OsString> = ["--eval", "--strict", "--json"]
             .map(OsString::from)
             .to_vec();
-        arguments.push(format!("{{ library ? null, tree ? null }}: {text}").into());
+        arguments.push(file.into());
         let mut variable = |name: &str, path: &Path| -> Result<()> {
             let path = std::path::absolute(path)?;
             arguments.extend(["--arg".into(), name.into(), path.into()]);
