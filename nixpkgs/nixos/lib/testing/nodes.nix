@@ -10,13 +10,11 @@ let
     inherit description;
   };
 
-  # What every machine gets before its own configuration.
-  common = preloadWith ":node" ([
+  # What a machine of a test is without anything that the test says of it.
+  bare = preloadWith ":node" ([
     ../../modules/virtualisation/qemu-vm.nix
     ../../modules/testing/test-instrumentation.nix
     ../../modules/testing/test-base.nix
-  ] ++ lib.optional config.node.pkgsReadOnly ../../modules/misc/nixpkgs/read-only.nix
-  ++ [
     (args@{ name, ... }: {
       _file = "the test framework";
       key = ":node-arguments";
@@ -27,6 +25,8 @@ let
           utils = import ../utils.nix { inherit lib; inherit (args) config pkgs; };
           baseModules = import ../../modules/module-list.nix;
           extraModules = [ ];
+          # For specialisations that inherit nothing.
+          bareMachine = machineOf bare;
         };
         virtualisation.test.nodeName = name;
         nixpkgs = lib.mkIf (config.node.pkgs != null) { pkgs = config.node.pkgs; };
@@ -34,9 +34,21 @@ let
     })
     config.extraBaseModules
     config.extraBaseNodeModules
-    config.defaults
-    config.nodeDefaults
   ]);
+  common = joinPreloaded bare (preloadWith ":node-defaults" (
+    lib.optional config.node.pkgsReadOnly ../../modules/misc/nixpkgs/read-only.nix
+    ++ [ config.defaults config.nodeDefaults ]
+  ));
+
+  # The modules of NixOS are loaded once, however many tests and machines there are.
+  machineOf = preloaded: types.submoduleWithPreloaded {
+    preloaded = joinPreloaded (import ../base-modules.nix) preloaded;
+    specialArgs = { modulesPath = toString ../../modules; }
+      # Someone may have extended the library along with the packages.
+      // lib.optionalAttrs (config.node.pkgs != null && config.node.pkgs ? lib) { inherit (config.node.pkgs) lib; }
+      // config.node.specialArgs;
+    class = "nixos";
+  };
 in
 {
   options = {
@@ -44,15 +56,7 @@ in
       type = mkOption {
         type = types.raw;
         internal = true;
-        default = types.submoduleWithPreloaded {
-          # The modules of NixOS are loaded once, however many tests and machines there are.
-          preloaded = joinPreloaded (import ../base-modules.nix) common;
-          specialArgs = { modulesPath = toString ../../modules; }
-            # Someone may have extended the library along with the packages.
-            // lib.optionalAttrs (config.node.pkgs != null && config.node.pkgs ? lib) { inherit (config.node.pkgs) lib; }
-            // config.node.specialArgs;
-          class = "nixos";
-        };
+        default = machineOf common;
         description = "Type of a machine's configuration.";
       };
       pkgs = mkOption {

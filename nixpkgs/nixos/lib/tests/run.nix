@@ -27,6 +27,24 @@ let
     moduleUsesConfig = { expr = (one ({ config, ... }: pair // { testScript = "# ${config.name}"; })).script.text; expected = "# pair"; };
     runNixOSTest = { expr = names (run pair); expected = [ "pair" ]; };
     runNixOSTestFile = { expr = names (run ./pair.nix); expected = [ "pair-file" ]; };
+    # Of two specialisations, which has the file of the machine, which one of its own.
+    specialisations = {
+      expr =
+        let
+          machine = (run {
+            name = "special";
+            defaults.environment.etc.everywhere.text = "";
+            nodes.machine = {
+              environment.etc.machine.text = "";
+              specialisation.adds.configuration.environment.etc.own.text = "";
+              specialisation.alone = { inheritParentConfig = false; configuration.environment.etc.own.text = ""; };
+            };
+            testScript = "";
+          }).nodes.machine;
+        in
+        lib.mapAttrs (_: one: map (file: one.configuration.environment.etc ? ${file}) [ "machine" "everywhere" "own" ]) machine.specialisation;
+      expected = { adds = [ true true true ]; alone = [ false false true ]; };
+    };
     nixosTest = { expr = names (pkgs.testers.nixosTest ({ pkgs, ... }: pair)); expected = [ "pair" ]; };
     makeTestPython = { expr = names (import ../../tests/make-test-python.nix ({ pkgs, ... }: pair)); expected = [ "pair" ]; };
     makeTest = { expr = names ((import ../testing-python.nix { inherit pkgs; }).makeTest pair); expected = [ "pair" ]; };

@@ -3,21 +3,20 @@
 let
   inherit (lib) mkOption types;
 
-  # Everything of the machine and what the specialisation adds; they do not nest.
-  extended = extendModules {
-    modules = [
-      (
-        {
-          specialisation = lib.mkOverride 0 { };
-          system.switch.enable = lib.mkDefault true;
-        }
-        # It is the same machine of the test.
-        // lib.optionalAttrs (options ? virtualisation && options.virtualisation ? test) {
-          virtualisation.test.nodeName = lib.mkForce config.virtualisation.test.nodeName;
-        }
-      )
-    ];
-  };
+  same =
+    {
+      # They do not nest.
+      specialisation = lib.mkOverride 0 { };
+      system.switch.enable = lib.mkDefault true;
+    }
+    # It is the same machine of the test.
+    // lib.optionalAttrs (options ? virtualisation && options.virtualisation ? test) {
+      virtualisation.test.nodeName = lib.mkForce config.virtualisation.test.nodeName;
+    };
+  # Everything of the machine and what the specialisation adds.
+  extended = extendModules { modules = [ same ]; };
+  # The machine before the test said anything of it; only a test knows.
+  bare = config._module.args.bareMachine or null;
 
   own = config.snowglobe.system;
   # What belongs to the system layer or the first process, which a running machine keeps.
@@ -33,21 +32,22 @@ in
 {
   options.specialisation = mkOption {
     type = types.attrsOf (
-      types.submodule {
+      types.submodule (one: {
         options = {
           inheritParentConfig = mkOption {
             type = types.bool;
             default = true;
-            description = "Whether the configuration adds to the machine's. Without that, it is not supported.";
+            description = "Whether the configuration adds to the machine's, rather than to nothing but the machine of the test.";
           };
           configuration = mkOption {
-            type = extended.type;
+            type = if one.config.inheritParentConfig || bare == null then extended.type else bare;
             default = { };
             visible = "shallow";
             description = "What the specialisation adds to the machine's configuration.";
           };
         };
-      }
+        config.configuration = lib.mkIf (!one.config.inheritParentConfig && bare != null) same;
+      })
     );
     default = { };
     example = lib.literalExpression "{ loud.configuration.services.nginx.logError = \"stderr debug\"; }";
@@ -60,8 +60,8 @@ in
   config = {
     snowglobe.refused = lib.concatMapAttrs (
       name: one:
-      if !one.inheritParentConfig then
-        { "specialisation.${name}.inheritParentConfig" = "a specialisation adds to the machine's configuration"; }
+      if !one.inheritParentConfig && bare == null then
+        { "specialisation.${name}.inheritParentConfig" = "outside of tests a specialisation adds to the machine's configuration"; }
       else
         lib.optionalAttrs (differing name != [ ]) {
           "specialisation.${name}" = "a machine that runs keeps ${lib.concatMapStringsSep ", " (part: fixed.${part}) (differing name)}";
