@@ -24,13 +24,21 @@ pub struct Arguments {
 pub enum Command {
     /// Run tests
     #[command(
-        after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run all.nix -A login.default\n  snowglobe run test.nix --cold -v"
+        after_help = "Examples:\n  snowglobe run test.nix\n  snowglobe run all.nix -A login.default\n  snowglobe run test.nix --cold -v\n  snowglobe run tests/ -j auto --junit results.xml\n  snowglobe run flaky.nix --repeat 20 -j 4"
     )]
     Run(Run),
     /// Drive a test's machines from a Python shell
     Interactive(crate::commands::interactive::Interactive),
     /// Take up a failed run where it failed, in a Python shell
     Resume(crate::commands::resume::Resume),
+    /// Open a shell in a machine of a test or of a run under way
+    Shell(crate::commands::shell::Shell),
+    /// List the tests of files and folders
+    List(crate::commands::list::List),
+    /// Check test scripts for mistakes; no machine starts
+    Lint(crate::commands::lint::Lint),
+    /// Tell what this host offers, and what to do about what is missing
+    Doctor(crate::commands::doctor::Doctor),
     /// Print what a Nix expression evaluates to, as nix-instantiate --eval does
     #[command(
         after_help = "Examples:\n  snowglobe eval -E '1 + 2'\n  snowglobe eval test.nix -A nodes.server.services.nginx.enable\n  snowglobe eval test.nix --plan"
@@ -135,8 +143,8 @@ pub enum Accel {
 /// `run`.
 #[derive(Args, Debug)]
 pub struct Run {
-    /// Test files
-    #[arg(required = true, value_name = "FILE")]
+    /// Test files, or folders that are searched for them
+    #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
     /// Which tests, and with what arguments.
     #[command(flatten)]
@@ -159,6 +167,13 @@ pub struct Run {
     /// Run each test so many times
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
+    /// Run up to N tests at once, as memory and processors allow; `auto`: one for each processor.
+    /// Failures are shown whole at the end
+    #[arg(short, long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Write a JUnit report of all tests
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Run a test even if it has passed before and nothing that it is made of has changed; -o and
     /// --repeat do so too
     #[arg(long)]
@@ -166,6 +181,15 @@ pub struct Run {
     /// Do not save the machines of a run that fails, for `snowglobe resume`
     #[arg(long)]
     pub no_capture: bool,
+}
+
+/// `auto` is 0.
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(0),
+        Ok(0) | Err(_) => Err("a number from 1, or `auto`".to_owned()),
+        Ok(number) => Ok(number),
+    }
 }
 
 /// Forms of the output.

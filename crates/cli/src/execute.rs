@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
-use snowglobe_driver::{Check, HostTools, Mode, RunConfig, Tools, check_script};
-use snowglobe_events::{Kind as EventKind, Outcome, Phase};
+use snowglobe_driver::{Check, HostTools, Mode, RunConfig, Tools, Wish, check_script};
+use snowglobe_events::{Kind as EventKind, Outcome, Phase, Scope};
 use snowglobe_images::Tools as ToolLayers;
 use snowglobe_machines::{Accelerator, Boot, Host, ProbeInput, Request, choose};
 use snowglobe_plan::{Plan, Test};
@@ -17,7 +17,7 @@ use snowglobe_world::{Parts, Policy, SandboxTools, World};
 use crate::arguments::Accel;
 use crate::captured::{self, Captured};
 use crate::error::{CliError, Result, chain};
-use crate::prepare::Factory;
+use crate::prepare::{Factory, ScriptPackages};
 use crate::session::Session;
 use crate::stream::{Stream, phase};
 
@@ -34,14 +34,14 @@ pub struct How<'a> {
     pub history: Option<PathBuf>,
     /// Whether the machines are saved when the script fails.
     pub capture: bool,
+    /// What to do in one machine instead of either.
+    pub wish: Option<&'a mut Wish>,
 }
 
 /// What machines are made of, and what else a run needs to begin.
 struct Made {
     boots: BTreeMap<String, Boot>,
     visible: Vec<PathBuf>,
-    /// Whether the script has passed its checks.
-    checked: bool,
     /// Machines that are put in place first.
     resume: Option<PathBuf>,
 }
@@ -51,29 +51,52 @@ struct Programs {
     factory: Factory,
     tools: ToolLayers,
     driver: Arc<dyn Tools>,
+    /// Packages of Python that the script wants.
+    packages: ScriptPackages,
 }
 
 impl Programs {
-    /// `archive`: the archives' state that the plan was made with; empty: the one in use.
-    fn new(session: &Session, archive: &str, test: &Test) -> Result<Self> {
+    /// With the packages that the script wants, if the plan is there to make them.
+    fn new(session: &Session, scope: &Scope, plan: Option<&Plan>, test: &Test) -> Result<Self> {
         let workshop = &session.workshop;
+        // Without a plan: the archives' state in use.
+        let archive = plan.map_or("", |plan| &plan.archive);
         let factory =
             Factory::new(workshop, archive, session.reporter.clone())?.stop(&session.interrupt);
         let tools = factory.tools(test.enable_ocr)?;
-        let driver: Arc<dyn Tools> = match HostTools::from_env() {
-            Some(host) => Arc::new(host),
-            None => {
-                let identity = workshop.snapshot()?.id().to_owned();
-                let layers = tools.layers().to_vec();
-                Arc::new(SandboxTools::new(layers, workshop.store.clone(), identity))
+        let packages = match plan {
+            Some(plan) if !test.script.python_packages.is_empty() => {
+                phase(scope, Phase::Build, || factory.script_packages(plan, test))?
             }
+            _ => ScriptPackages::default(),
         };
+        let driver = script_tools(session, &tools, &packages)?;
         Ok(Self {
             factory,
             tools,
             driver,
+            packages,
         })
     }
+}
+
+/// What runs a script and its checkers: CPython of the tools layer, or of the host if the user says
+/// so.
+pub fn script_tools(
+    session: &Session,
+    tools: &ToolLayers,
+    packages: &ScriptPackages,
+) -> Result<Arc<dyn Tools>> {
+    if let Some(host) = HostTools::from_env() {
+        return Ok(Arc::new(host));
+    }
+    let workshop = &session.workshop;
+    let identity = workshop.snapshot()?.id().to_owned();
+    // The tools' own files come first.
+    let mut layers = packages.layers.clone();
+    layers.extend(tools.layers().iter().cloned());
+    let store = workshop.store.clone();
+    Ok(Arc::new(SandboxTools::new(layers, store, identity)))
 }
 
 /// What went wrong, in words.
@@ -94,11 +117,10 @@ fn failure(stream: &Stream) -> String {
 
 /// Opens a shell with the machines of a failed run.
 pub fn resume(session: &Session, stream: &Stream, captured: &Captured) -> Result<Outcome> {
-    let programs = Programs::new(session, "", &captured.test)?;
+    let programs = Programs::new(session, &stream.sink.scope(), None, &captured.test)?;
     let made = Made {
         boots: captured.boots.clone(),
         visible: captured.visible.clone(),
-        checked: true,
         resume: Some(captured.folder.clone()),
     };
     let how = How {
@@ -106,6 +128,7 @@ pub fn resume(session: &Session, stream: &Stream, captured: &Captured) -> Result
         output: None,
         history: Some(session.workshop.places.state.join("history")),
         capture: false,
+        wish: None,
     };
     drive(session, stream, &captured.test, &programs, made, how)
 }
@@ -131,20 +154,20 @@ pub fn execute(
     fs::write(stream.directory.join("script.py"), &test.script.text)?;
     let plan_text = serde_json::to_vec_pretty(test).map_err(CliError::environment)?;
     fs::write(stream.directory.join("plan.json"), plan_text)?;
-    let programs = Programs::new(session, &plan.archive, test)?;
-    // A mistake in the script is told before anything is built for it.
+    let programs = Programs::new(session, &scope, Some(plan), test)?;
+    // A mistake in the script is told before any machine is built. At a shell it may be unfinished.
     scope.emit(snowglobe_driver::planned(test, 1.0));
-    let check = Check {
-        test,
-        tools: programs.driver.as_ref(),
-        cache_dir: &workshop.places.cache,
-        python_path: &[],
-        visible: &[],
-    };
-    // Packages for the script have to be built first. At a shell a script may be unfinished.
-    let early = test.script.python_packages.is_empty() && !interactive;
-    if early && !check_script(&check, &scope).map_err(|e| CliError::environment(chain(&e)))? {
-        return Ok(Outcome::Failed);
+    if !interactive {
+        let check = Check {
+            test,
+            tools: programs.driver.as_ref(),
+            cache_dir: &workshop.places.cache,
+            python_path: &programs.packages.python_path,
+            visible: &programs.packages.visible,
+        };
+        if !check_script(&check, &scope).map_err(|e| CliError::environment(chain(&e)))? {
+            return Ok(Outcome::Failed);
+        }
     }
     session.interrupt.check()?;
     let prepared = phase(&scope, Phase::Build, || {
@@ -154,7 +177,6 @@ pub fn execute(
     let made = Made {
         boots: prepared.boots,
         visible: prepared.visible,
-        checked: early,
         resume: None,
     };
     drive(session, stream, test, &programs, made, how)
@@ -218,10 +240,12 @@ fn drive(
     } else {
         Policy::warm(workshop.places.cache.join("snapshots"))
     };
-    if interactive {
+    if interactive && how.wish.is_none() {
         // From here on the shell decides what Ctrl-C means.
         session.interrupt.leave_to_shell();
     }
+    let mut visible: BTreeMap<PathBuf, bool> = programs.packages.visible.iter().cloned().collect();
+    visible.extend(made.visible.iter().map(|path| (path.clone(), false)));
     let config = RunConfig {
         test: test.clone(),
         mode: how.mode,
@@ -233,18 +257,15 @@ fn drive(
         tools: programs.driver.clone(),
         time_scale: if emulated { TCG_SCALE } else { 1.0 },
         keep_state: false,
-        python_path: Vec::new(),
-        visible: made
-            .visible
-            .iter()
-            .map(|path| (path.clone(), false))
-            .collect(),
-        skip_checks: made.checked,
+        python_path: programs.packages.python_path.clone(),
+        visible: visible.into_iter().collect(),
+        // That was done before anything was built.
+        skip_checks: true,
         capture: record.as_ref().map(|_| captured::folder(&stream.directory)),
         resume: made.resume,
         history: how.history,
     };
-    let outcome = snowglobe_driver::run(config, |observer| {
+    let make_world = |observer| {
         let world = World::new(Parts {
             test,
             boots: made.boots,
@@ -254,8 +275,12 @@ fn drive(
             policy,
             observer,
         })?;
-        Ok(Arc::new(world))
-    });
+        Ok(Arc::new(world) as Arc<dyn snowglobe_driver::World>)
+    };
+    let outcome = match how.wish {
+        None => snowglobe_driver::run(config, make_world),
+        Some(wish) => snowglobe_driver::visit(&config, wish, make_world),
+    };
     // Disks are large, and a finished run has no use for them.
     let _ = fs::remove_dir_all(&machine_dir);
     let outcome = outcome.map_err(|e| CliError::environment(chain(&e)))?;

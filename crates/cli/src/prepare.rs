@@ -45,6 +45,17 @@ pub struct Prepared {
     pub visible: Vec<PathBuf>,
 }
 
+/// What the process of a script needs for its Python packages.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptPackages {
+    /// Directories below the tools', for packages of Debian.
+    pub layers: Vec<PathBuf>,
+    /// Folders of Python modules, as the process sees them.
+    pub python_path: Vec<PathBuf>,
+    /// Store paths that it sees, and that it may not write there.
+    pub visible: Vec<(PathBuf, bool)>,
+}
+
 /// Parameters that make every machine start faster under emulation and change nothing that a test
 /// sees; the trial behind them is `experiments.md`, E4.
 /// The last one is for hosts under load: emulated, the kernel finds its timer too slow and panics.
@@ -187,6 +198,41 @@ impl Factory {
             .map(|path| PathBuf::from(path.as_str()))
             .collect();
         Ok(Prepared { boots, visible })
+    }
+
+    /// Makes the Python packages that a test's script wants (`extraPythonPackages`).
+    pub fn script_packages(&self, plan: &Plan, test: &Test) -> Result<ScriptPackages> {
+        let roots: BTreeSet<_> = test.script.python_packages.iter().cloned().collect();
+        if roots.is_empty() {
+            return Ok(ScriptPackages::default());
+        }
+        let realiser = Realiser::new(&self.store, &plan.store, self, self.options());
+        let closure = realiser
+            .closure(&roots, &BTreeSet::new())
+            .map_err(realise_error)?;
+        let mut python_path = Vec::new();
+        for path in &closure.paths {
+            let object = self.store.object(path);
+            let mut places = vec!["lib/python3/site-packages", "lib/python3/dist-packages"];
+            places.push("lib/python3.13/site-packages");
+            for place in places {
+                if object.join(place).is_dir() {
+                    python_path.push(PathBuf::from(path.as_str()).join(place));
+                }
+            }
+        }
+        let visible = closure.paths.iter();
+        let layers = match closure.packages.is_empty() {
+            true => Vec::new(),
+            false => closure.installed.layers(),
+        };
+        Ok(ScriptPackages {
+            layers,
+            python_path,
+            visible: visible
+                .map(|path| (PathBuf::from(path.as_str()), false))
+                .collect(),
+        })
     }
 
     fn base(&self) -> Result<Base> {

@@ -100,6 +100,12 @@ impl Stream {
         }
     }
 
+    /// Ends the stream; there is nothing to keep of it.
+    pub fn discard(self) {
+        self.sink.close();
+        let _ = self.reader.join();
+    }
+
     /// Ends the stream with what kept the test from being run.
     pub fn fail(self, error: &CliError) -> Ended {
         if error.kind == Kind::Interrupted {
@@ -180,8 +186,6 @@ impl View for Later {
         self.held.push(event.clone());
         if over && self.held.iter().any(cached) {
             self.held.clear();
-            // Nothing was written into it.
-            let _ = fs::remove_dir(&self.directory);
         } else if real {
             self.open();
         }
@@ -194,8 +198,12 @@ impl View for Later {
     }
 
     fn end(&mut self) {
-        if let Some(folder) = &mut self.folder {
-            folder.end();
+        match &mut self.folder {
+            Some(folder) => folder.end(),
+            // Nothing was written into it.
+            None => {
+                let _ = fs::remove_dir(&self.directory);
+            }
         }
     }
 }
@@ -227,7 +235,7 @@ pub fn phase<T>(scope: &Scope, phase: Phase, body: impl FnOnce() -> Result<T>) -
 }
 
 /// What a program says while it is evaluated.
-pub fn tell(scope: &Scope, note: Note) {
+pub fn note(scope: &Scope, note: Note) {
     let message = match note {
         Note::Trace(text) => format!("trace: {text}"),
         Note::Warning(text) => text,

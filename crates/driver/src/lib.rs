@@ -8,10 +8,12 @@
 //!
 //! [`run`] is the entrance.
 
+mod attend;
 mod cancel;
 mod capture;
 mod check;
 mod console;
+mod control;
 mod error;
 mod evidence;
 #[cfg(feature = "fake")]
@@ -25,11 +27,13 @@ mod session;
 mod tools;
 mod world;
 
+pub use attend::{attend, terminal_size};
 pub use cancel::{Cancel, Limit};
 pub use check::{Check, Checked, Finding, FindingKind, check, check_script};
+pub use control::{Remote, knock};
 pub use error::RunError;
 pub use locate::ScriptMap;
-pub use run::{Mode, RunConfig, finish, planned, run, started};
+pub use run::{Mode, RunConfig, Wish, finish, planned, run, started, visit};
 pub use tools::{Exit, HostTools, Job, Process, Standard, Tools};
 pub use world::{
     Agent, Capture, Ended, Exec, Facts, Fault, JournalEntry, Listener, Machine, Mount, Observer,

@@ -18,8 +18,8 @@ use crate::methods::{CHECKPOINTS, micros};
 use crate::script::{End, Place, ScriptProcess, Setup, ensure_package};
 use crate::session::{Feed, Session, lock};
 use crate::tools::Tools;
-use crate::world::{Observer, World};
-use crate::{Cancel, evidence};
+use crate::world::{Exec, Fault, Observer, World};
+use crate::{Cancel, Limit, evidence};
 
 /// What to do with a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,41 +232,7 @@ pub fn run(
     part.end(true, None);
 
     let part = Part::begin(&root, Phase::Script);
-    let session = Arc::new(Session {
-        world: world.clone(),
-        tools: config.tools.clone(),
-        scope: part.inside(),
-        run_dir: config.run_dir,
-        out_dir: config.out_dir,
-        scale: config.time_scale,
-        cancel: config.cancel.child(),
-        map,
-        ocr: config.test.enable_ocr,
-        keep_state: config.keep_state,
-        interactive,
-        global_limit: global_limit(&config.test, config.time_scale),
-        clock: Mutex::default(),
-        machines: Mutex::default(),
-        feed,
-        calls: Mutex::default(),
-        spans: Mutex::default(),
-        left: Mutex::default(),
-        in_vain: Mutex::default(),
-        captures: Mutex::default(),
-        checkpoints: Mutex::default(),
-    });
-    for machine in world.machines() {
-        let node = config
-            .test
-            .nodes
-            .iter()
-            .find(|node| node.name == machine.name());
-        let vlan = node
-            .and_then(|node| node.interfaces.first())
-            .map(|card| card.vlan);
-        let graphical = node.is_some_and(|node| node.hardware.graphics);
-        session.add(machine, vlan, graphical);
-    }
+    let session = open(&config, &world, feed, map, part.inside());
     let mut hello = hello(&session, &config.test, &config.python_path);
     if let Some(history) = history {
         hello["history"] = json!(history);
@@ -278,6 +244,7 @@ pub fn run(
         world.release();
         return Err(RunError::Resume(fault));
     }
+    let _control = crate::control::listen(&session);
     let begin = Instant::now();
     let end = process.serve(&session, &hello);
     let (outcome, failure) = match end {
@@ -314,6 +281,128 @@ pub fn run(
     }
     part.end(true, None);
     Ok(outcome)
+}
+
+/// What a person wants of a machine, instead of running a script.
+pub struct Wish {
+    /// Its name.
+    pub machine: String,
+    /// A command; a shell on our terminal if there is none.
+    pub command: Option<String>,
+    /// How the command ended, afterwards.
+    pub status: Option<i32>,
+}
+
+/// Starts all machines of a test and does what a person wants of one; then ends them. Events are as
+/// those of [`run`].
+///
+/// # Errors
+///
+/// When the machine does not exist, does not start or does not answer.
+pub fn visit(
+    config: &RunConfig,
+    wish: &mut Wish,
+    make_world: impl FnOnce(
+        Arc<dyn Observer>,
+    ) -> Result<Arc<dyn World>, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<Outcome, RunError> {
+    let root = config.sink.scope();
+    root.emit(planned(&config.test, config.time_scale));
+    let part = Part::begin(&root, Phase::Boot);
+    let feed = Arc::new(Feed::new(config.sink.clone()));
+    let world = make_world(feed.clone()).map_err(RunError::World)?;
+    let map = ScriptMap::new(&config.test.script);
+    let session = open(config, &world, feed, map, part.inside());
+    let limit = Limit::new(Some(session.scaled(VISIT)), &session.cancel);
+    let faults = world.start_all(&limit);
+    let fault = faults.into_iter().find(|(name, _)| *name == wish.machine);
+    let agent = match (fault, session.machine(&wish.machine)) {
+        (Some((_, fault)), _) => Err(fault),
+        (None, Ok(handle)) => handle.machine.agent(&limit),
+        (None, Err(_)) => Err(Fault::failed("there is no such machine")),
+    };
+    part.end(agent.is_ok(), None);
+    let part = Part::begin(&root, Phase::Script);
+    let result = agent.and_then(|agent| {
+        let _control = crate::control::listen(&session);
+        let limit = Limit::new(None, &session.cancel);
+        match &wish.command {
+            Some(command) => {
+                let exec = Exec {
+                    command: command.clone(),
+                    ..Exec::default()
+                };
+                let status = agent.exec(&exec, &limit, &mut crate::attend::copy)?;
+                wish.status = Some(status);
+            }
+            None => {
+                let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
+                let pty = agent.pty(None, crate::attend::terminal_size(), &term)?;
+                crate::attend::attend(pty.as_ref(), &limit)
+                    .map_err(|error| Fault::failed(error.to_string()))?;
+            }
+        }
+        Ok(())
+    });
+    part.end(result.is_ok(), None);
+    session.cancel.cancel();
+    let part = Part::begin(&root, Phase::CleanUp);
+    world.release();
+    part.end(true, None);
+    match result {
+        _ if config.cancel.is_cancelled() => Ok(Outcome::Cancelled),
+        Ok(()) => Ok(Outcome::Passed),
+        Err(fault) => Err(RunError::World(Box::new(fault))),
+    }
+}
+
+/// Seconds that the machines of a visit may take to answer.
+const VISIT: f64 = 300.0;
+
+/// What all requests share, with every machine of the world.
+fn open(
+    config: &RunConfig,
+    world: &Arc<dyn World>,
+    feed: Arc<Feed>,
+    map: ScriptMap,
+    scope: Scope,
+) -> Arc<Session> {
+    let session = Arc::new(Session {
+        world: world.clone(),
+        tools: config.tools.clone(),
+        scope,
+        run_dir: config.run_dir.clone(),
+        out_dir: config.out_dir.clone(),
+        scale: config.time_scale,
+        cancel: config.cancel.child(),
+        map,
+        ocr: config.test.enable_ocr,
+        keep_state: config.keep_state,
+        interactive: config.mode == Mode::Interactive,
+        global_limit: global_limit(&config.test, config.time_scale),
+        clock: Mutex::default(),
+        machines: Mutex::default(),
+        feed,
+        calls: Mutex::default(),
+        spans: Mutex::default(),
+        left: Mutex::default(),
+        in_vain: Mutex::default(),
+        captures: Mutex::default(),
+        checkpoints: Mutex::default(),
+    });
+    for machine in world.machines() {
+        let node = config
+            .test
+            .nodes
+            .iter()
+            .find(|node| node.name == machine.name());
+        let vlan = node
+            .and_then(|node| node.interfaces.first())
+            .map(|card| card.vlan);
+        let graphical = node.is_some_and(|node| node.hardware.graphics);
+        session.add(machine, vlan, graphical);
+    }
+    session
 }
 
 /// What the script's process has to know.

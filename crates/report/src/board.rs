@@ -194,13 +194,7 @@ pub fn failures(runs: &[(Watch, String)], paint: Paint) -> String {
             if matches!(fold.outcome, Some(Outcome::Passed | Outcome::Cancelled)) {
                 return;
             }
-            let file = fold.file.as_deref().unwrap_or_default();
-            text.push_str(&format!(
-                "\n{} {} {}\n",
-                paint.bad("────"),
-                paint.bold(&fold.title),
-                paint.dim(file)
-            ));
+            // It begins with a line across and the title.
             text.push_str(failure::render(fold, paint).trim_end_matches('\n'));
             text.push_str(&format!("\n  run folder: {folder}\n"));
         });

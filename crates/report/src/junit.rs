@@ -8,20 +8,29 @@ use snowglobe_events::{Kind, Outcome};
 use crate::failure;
 use crate::fold::Fold;
 use crate::paint::Paint;
+use crate::watch::Watch;
 
 /// A run as a JUnit report: one case for each subtest, or one for the whole; a failure outside of
 /// all subtests has a case of its own.
 pub fn junit(fold: &Fold) -> String {
-    junit_of_all([fold])
+    document([(fold.elapsed, suite(fold))])
 }
 
 /// Several runs as one report, each a suite.
-pub fn junit_of_all<'a>(folds: impl IntoIterator<Item = &'a Fold>) -> String {
+pub fn junit_of_watches(watches: &[&Watch]) -> String {
+    document(
+        watches
+            .iter()
+            .map(|watch| watch.with(|fold| (fold.elapsed, suite(fold)))),
+    )
+}
+
+fn document(suites: impl IntoIterator<Item = (u64, TestSuite)>) -> String {
     let mut report = Report::new("snowglobe");
     let mut elapsed = 0;
-    for fold in folds {
-        elapsed += fold.elapsed;
-        report.add_test_suite(suite(fold));
+    for (time, suite) in suites {
+        elapsed += time;
+        report.add_test_suite(suite);
     }
     report.set_time(Duration::from_micros(elapsed));
     // Only a writer that fails could fail, and this one is memory.

@@ -40,7 +40,7 @@ pub use fold::{Failed, Fold, Machine, Open, OpenKind, Shown, Subtest, Summary};
 pub use folder::{FolderError, RunFolder};
 pub use html::page;
 pub use json::JsonLines;
-pub use junit::{junit, junit_of_all};
+pub use junit::{junit, junit_of_watches};
 pub use paint::{Paint, source_colors};
 pub use terminal::{Options, Terminal};
 pub use watch::{Watch, rates, table};

@@ -67,7 +67,8 @@ impl Paint {
         )
     }
 
-    pub(crate) fn warn(self, text: &str) -> String {
+    /// What is not as it should be.
+    pub fn warn(self, text: &str) -> String {
         self.with(
             Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())),
             text,

@@ -229,6 +229,7 @@ impl<W: Write + Send> Terminal<W> {
         };
         self.line("");
         let word = match outcome {
+            Outcome::Passed if self.options.shell => paint.good("left"),
             Outcome::Passed => paint.good("passed"),
             Outcome::Cancelled => paint.warn("cancelled"),
             outcome => paint.bad(&outcome.to_string()),

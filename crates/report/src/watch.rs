@@ -82,6 +82,7 @@ pub(crate) fn word(run: &Summary, paint: Paint) -> String {
         Some(Outcome::Passed) if run.cached.is_some() => paint.good("cached   "),
         Some(Outcome::Passed) => paint.good("passed   "),
         Some(Outcome::Cancelled) => paint.warn("cancelled"),
+        Some(Outcome::Errored) => paint.bad("error    "),
         Some(outcome) => paint.bad(&format!("{:9}", outcome.to_string())),
         None => paint.warn("not ended"),
     }

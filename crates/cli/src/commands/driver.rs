@@ -56,6 +56,8 @@ pub fn run(command: &Driver) -> Result {
     }
     let mut options = run_defaults();
     options.files = vec![title];
+    // Who starts a driver wants it to run.
+    options.rerun = true;
     options.output = command.output_directory.clone();
     run::planned(&session, &options, plan)
 }

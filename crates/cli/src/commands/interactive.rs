@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use snowglobe_driver::Mode;
-use snowglobe_plan::Plan;
+use snowglobe_plan::{Plan, Test};
 
 use super::run::Session;
 use crate::arguments::{Machines, Selection};
@@ -71,20 +71,16 @@ pub fn need_terminal() -> Result<()> {
 }
 
 fn shell(session: &Session, stream: Stream, plan: &Plan, output: Option<&Path>) -> Result {
-    let test = match plan.tests.as_slice() {
-        [test] => test,
-        tests => {
-            let names: Vec<String> = tests.iter().map(|test| test.attr_path.join(".")).collect();
-            let error = CliError::unusable(format!("the file holds {} tests", tests.len()))
-                .hint(format!("choose one with -A: {}", names.join(", ")));
-            return Ok(stream.fail(&error).kind);
-        }
+    let test = match only(plan) {
+        Ok(test) => test,
+        Err(error) => return Ok(stream.fail(&error).kind),
     };
     let how = How {
         mode: Mode::Interactive,
         output,
         history: Some(session.workshop.places.state.join("history")),
         capture: false,
+        wish: None,
     };
     let result = with_terminal(|| execute(session, &stream, plan, test, how));
     let ended = match result {
@@ -101,6 +97,18 @@ pub fn with_terminal<T>(body: impl FnOnce() -> T) -> T {
     let result = body();
     before.restore();
     result
+}
+
+/// The one test of a plan.
+pub fn only(plan: &Plan) -> Result<&Test> {
+    match plan.tests.as_slice() {
+        [test] => Ok(test),
+        tests => {
+            let names: Vec<String> = tests.iter().map(|test| test.attr_path.join(".")).collect();
+            let error = CliError::unusable(format!("the file holds {} tests", tests.len()));
+            Err(error.hint(format!("choose one with -A: {}", names.join(", "))))
+        }
+    }
 }
 
 /// Settings of our terminal: a shell that was killed does not put them back.

@@ -4,17 +4,21 @@ pub mod build;
 pub mod cache;
 pub mod compat;
 pub mod conformance;
+pub mod doctor;
 pub mod driver;
 pub mod eval;
 pub mod instantiate;
 pub mod interactive;
+pub mod lint;
+pub mod list;
 mod parse;
 pub mod realise;
 pub mod repl;
 pub mod report;
 pub mod resume;
-mod run;
+pub mod run;
 pub mod runs;
+pub mod shell;
 mod update;
 
 use clap::CommandFactory;
@@ -28,6 +32,10 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Run(command) => run::run(&command),
         Command::Interactive(command) => interactive::run(&command),
         Command::Resume(command) => resume::run(&command),
+        Command::Shell(command) => shell::run(&command),
+        Command::List(command) => list::run(&command),
+        Command::Lint(command) => lint::run(&command),
+        Command::Doctor(command) => doctor::run(&command),
         Command::Eval(command) => eval::run(&command),
         Command::Build(command) => build::run(&command),
         Command::Cache(command) => cache::run(&command),

@@ -1,52 +1,101 @@
 //! `snowglobe run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use snowglobe_driver::Mode;
 use snowglobe_events::{Kind as EventKind, Outcome, Phase};
 use snowglobe_plan::{Plan, Test};
-use snowglobe_report::{Paint, Summary, table};
+use snowglobe_report::{Paint, failures, junit_of_watches, rates, table};
 
-use crate::arguments::{Run, Selection};
+use crate::arguments::{LogFormat, Run, Selection};
 use crate::error::{CliError, Kind, Result};
 use crate::execute::{How, execute};
+use crate::many;
 use crate::passed::{Pass, Passed, key};
+use crate::search;
 pub use crate::session::Session;
-use crate::stream::{Ended, Show, Stream, phase, tell};
+use crate::stream::{Ended, Show, Stream, note, phase};
 use crate::workshop::check_syntax;
 
-/// Runs the tests of all files, one after the other.
+/// Runs the tests of all files.
 pub fn run(command: &Run) -> Result {
     let session = Session::open(&command.machines)?;
-    let mut worst = Kind::Passed;
-    let mut done = Vec::new();
-    'files: for file in &command.files {
+    let files = search::files(&command.files)?;
+    let done = match command.jobs {
+        Some(jobs) => many::run(&session, command, &files, jobs)?,
+        None => in_order(&session, command, &files)?,
+    };
+    tell(command, &done)?;
+    super::runs::tidy(&session.workshop.places.runs());
+    if session.interrupt.requested() {
+        return Ok(Kind::Interrupted);
+    }
+    let kinds = done.iter().map(|ended| ended.kind);
+    Ok(kinds.max().unwrap_or(Kind::Passed))
+}
+
+/// One after the other, each shown step by step.
+fn in_order(session: &Session, command: &Run, files: &[PathBuf]) -> Result<Vec<Ended>> {
+    let mut done: Vec<Ended> = Vec::new();
+    for file in files {
         let mut plan: Option<Plan> = None;
         let mut next = 0;
         loop {
             session.interrupt.check()?;
-            let stream = Stream::begin(&session, file, show(command))?;
-            let known = plan.is_some();
-            let result = one(&session, &stream, command, file, &mut plan, next);
+            let stream = Stream::begin(session, file, show(command))?;
+            let result = one(session, &stream, command, file, &mut plan, next);
             let ended = end(stream, result);
-            worst = worst.max(ended.kind);
-            done.push(ended.watch.with(|fold| fold.summary()));
-            if ended.kind == Kind::Interrupted || (command.fail_fast && ended.kind != Kind::Passed)
-            {
-                break 'files;
+            let kind = ended.kind;
+            done.push(ended);
+            if kind == Kind::Interrupted || (command.fail_fast && kind != Kind::Passed) {
+                return Ok(done);
             }
             next += 1;
             let tests = plan.as_ref().map_or(0, |plan| plan.tests.len());
-            if (!known && plan.is_none()) || next >= tests * command.repeat.max(1) as usize {
+            if next >= tests * command.repeat.max(1) as usize {
                 break;
             }
         }
     }
-    if done.len() > 1 {
-        summary(&done);
+    Ok(done)
+}
+
+/// What all runs amount to, after several.
+fn tell(command: &Run, done: &[Ended]) -> Result<()> {
+    if let Some(path) = &command.junit {
+        // One document for a program: whole or not there.
+        let folds: Vec<_> = done.iter().map(|ended| &ended.watch).collect();
+        let text = junit_of_watches(&folds);
+        let folder = std::path::absolute(path)?;
+        let folder = folder.parent().unwrap_or(Path::new("/"));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path)
+            .map_err(|error| CliError::from(error.error))?;
     }
-    super::runs::tidy(&session.workshop.places.runs());
-    Ok(worst)
+    let paint = Paint::for_stderr();
+    if command.jobs.is_some() && command.log_format != LogFormat::Json {
+        let runs: Vec<_> = done
+            .iter()
+            .map(|ended| (ended.watch.clone(), ended.directory.display().to_string()))
+            .collect();
+        anstream::eprint!("{}", failures(&runs, paint));
+    }
+    let summaries: Vec<_> = done
+        .iter()
+        .map(|ended| ended.watch.with(|fold| fold.summary()))
+        .collect();
+    if done.len() > 1 && command.log_format != LogFormat::Json {
+        anstream::eprintln!();
+        if command.repeat > 1 {
+            anstream::eprint!("{}", rates(&summaries, paint));
+        } else {
+            anstream::eprint!("{}", table(&summaries, paint));
+        }
+    }
+    Ok(())
 }
 
 /// Runs the tests of a plan that was made before; the command's file names them in messages.
@@ -79,12 +128,6 @@ fn end(stream: Stream, result: Result<Outcome>) -> Ended {
     }
 }
 
-/// A line for each run, after several.
-fn summary(done: &[Summary]) {
-    anstream::eprintln!();
-    anstream::eprint!("{}", table(done, Paint::for_stderr()));
-}
-
 /// Evaluates a file to the plan of its tests.
 pub fn plan(
     session: &Session,
@@ -100,7 +143,7 @@ pub fn plan(
     }
     phase(&scope, Phase::Fetch, || workshop.snapshot())?;
     let notes = scope.clone();
-    let say = Box::new(move |note| tell(&notes, note));
+    let say = Box::new(move |said| note(&notes, said));
     let plan = phase(&scope, Phase::Evaluate, || {
         workshop.plan(file, selection, say)
     })?;
@@ -162,6 +205,7 @@ pub fn once(
         output: command.output.as_deref(),
         history: None,
         capture: !command.no_capture,
+        wish: None,
     };
     let outcome = execute(session, stream, plan, test, how)?;
     let Some(key) = key else { return Ok(outcome) };
