@@ -544,6 +544,19 @@ let
   evalOptionValue = loc: option: defs:
     option // evalOption loc (head (option.declarations or [ unknownModule ])) option defs // { inherit loc; };
 
+  # Of an option that is a set: each attribute's value, and with what priority it was defined.
+  mergeAttrDefinitionsWithPrio = option:
+    let
+      element = option.type.nestedTypes.elemType;
+      byName = zipAttrsWith (_: ds: ds)
+        (concatMap (def: splitDefinition option.loc def.file def.value) option.definitionsWithLocations);
+    in
+    mapAttrs
+      (name: defs:
+        let resolved = resolveDefinitions defs; in
+        { value = mergeResolved (option.loc ++ [ name ]) element resolved.values; inherit (resolved) highestPrio; })
+      byName;
+
   fixupOptionType = loc: option: option // { type = option.type or types.unspecified; };
 in
 {
@@ -557,7 +570,7 @@ in
     pushDownProperties sortProperties;
   inherit
     applyModuleArgs applyModuleArgsIfFunction evalModules evalOptionValue evalPreloaded
-    fixupOptionType importApply joinPreloaded mergeDefinitions mergeModules mergeModules'
+    fixupOptionType importApply joinPreloaded mergeAttrDefinitionsWithPrio mergeDefinitions mergeModules mergeModules'
     mergeResolved preload preloadWith setDefaultModuleLocation unifyModuleSyntax;
   # The tree's own form takes declarations as `{ file; options; }`.
   mergeOptionDecls = loc: opts: mergeOptionDecls loc (map (o: { file = o._file or o.file or unknownModule; inherit (o) options; }) opts);

@@ -47,6 +47,10 @@ in
   removed = { expr = (eval [ withAssertions (lib.mkRemovedOptionModule [ "old" ] "Gone.") { old = 1; } ]).assertions; expected = [ { assertion = false; message = "The option definition `old' in `<unknown-file>' no longer has any effect; please remove it.\nGone.\n"; } ]; };
   renamed = { expr = let c = eval [ withAssertions int (lib.mkRenamedOptionModule [ "old" "x" ] [ "a" ]) { old.x = 7; } ]; in [ c.a (lib.length c.warnings) ]; expected = [ 7 1 ]; };
   renamedPriority = { expr = (eval [ int (lib.mkAliasOptionModule [ "b" ] [ "a" ]) { a = 1; b = mkForce 2; } ]).a; expected = 2; };
+  attributesWithPriorities = {
+    expr = (eval [ { options.s = mkOption { type = types.attrsOf types.int; }; options.p = mkOption { type = types.raw; }; } ({ options, ... }: { p = lib.modules.mergeAttrDefinitionsWithPrio options.s; }) { s = { a = mkForce 1; b = mkDefault 2; }; } { s = { a = 3; b = 4; c = 5; }; } ]).p;
+    expected = { a = { value = 1; highestPrio = 50; }; b = { value = 4; highestPrio = 100; }; c = { value = 5; highestPrio = 100; }; };
+  };
   derived = { expr = (eval [ list { options.t = mkOption { type = types.lines; }; } ({ options, ... }: { options.u = mkOption { type = types.str; }; config.u = lib.mkDerivedConfig options.t (text: "<${text}>"); }) { t = "a"; } { t = "b"; } ]).u; expected = "<b\na>"; };
   derivedPriority = { expr = (eval [ { options.t = mkOption { type = types.lines; }; } ({ options, ... }: { options.u = mkOption { type = types.str; }; config.u = lib.mkDerivedConfig options.t (text: "<${text}>"); }) { t = mkForce "a"; } { u = "b"; } ]).u; expected = "<a>"; };
   aliasRead = { expr = (eval [ int (lib.mkAliasOptionModule [ "b" ] [ "a" ]) { a = 1; } ]).b; expected = 1; };
