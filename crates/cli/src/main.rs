@@ -9,7 +9,6 @@ mod error;
 mod execute;
 mod interrupt;
 mod many;
-mod memory;
 mod packages;
 mod passed;
 mod places;
@@ -24,9 +23,6 @@ mod workshop;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-#[global_allocator]
-static ALLOCATOR: memory::Huge = memory::Huge;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();

@@ -63,6 +63,9 @@ impl Default for RenderOptions {
     }
 }
 
+/// Further errors of one file that are shown: more are seldom errors of their own.
+const MOST_ERRORS: usize = 30;
+
 /// Steps that a short trace shows.
 const SHORT_TRACE: usize = 6;
 
@@ -71,6 +74,11 @@ impl<'a> Evaluator<'a> {
     #[expect(clippy::boxed_local, reason = "faults are always boxed")]
     pub fn report(&self, fault: Fault) -> Box<Error> {
         let locate = |pos| self.sources.location(pos);
+        let mut hints = fault.hints;
+        if fault.also.len() > MOST_ERRORS {
+            let left_out = fault.also.len() - MOST_ERRORS;
+            hints.push(format!("{left_out} more errors in this file are not shown"));
+        }
         Box::new(Error {
             kind: fault.kind,
             location: locate(fault.pos),
@@ -84,10 +92,11 @@ impl<'a> Evaluator<'a> {
                     explicit: frame.explicit,
                 })
                 .collect(),
-            hints: fault.hints,
+            hints,
             also: fault
                 .also
                 .into_iter()
+                .take(MOST_ERRORS)
                 .map(|(pos, message)| (locate(pos), message))
                 .collect(),
             message: plain(&fault.message),

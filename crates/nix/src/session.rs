@@ -18,10 +18,6 @@ const STACK_SIZES: [usize; 6] = [16 << 30, 4 << 30, 1 << 30, 256 << 20, 64 << 20
 /// Part of the stack that is kept for what does not check: the host, printing, error reports.
 const STACK_RESERVE: usize = 1 << 20;
 
-/// First block of memory for values; taken as it is used, too. Large, so that allocators give it
-/// pages of its own.
-const FIRST_BLOCK: usize = 32 << 20;
-
 /// Runs `body` with a new evaluator, on a thread with a very large stack. Everything that the
 /// evaluation made is gone when this returns.
 pub fn evaluate<T: Send>(
@@ -39,7 +35,7 @@ pub fn evaluate<T: Send>(
             let marker = 0u8;
             let top = (&raw const marker).addr();
             let limit = top.saturating_sub(size - STACK_RESERVE.min(size / 4));
-            let arena = Bump::with_capacity(FIRST_BLOCK);
+            let arena = Bump::new();
             let evaluator = Evaluator::new(&arena, host, options.clone(), limit);
             Some(body(&evaluator))
         };
