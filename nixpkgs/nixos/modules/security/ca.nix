@@ -36,7 +36,7 @@ in
     # Files that are built are only there in the machine, so that the bundle is joined there.
     system.activationScripts.certificates = lib.mkIf (own != [ ]) {
       text = ''
-        cat /usr/share/ca-certificates/mozilla/*.crt ${lib.concatMapStringsSep " " toString own} > ${cfg.caBundle}.new
+        cat /usr/share/ca-certificates/mozilla/*.crt ${lib.concatMapStringsSep " " (file: "${file}") own} > ${cfg.caBundle}.new
         mv -f ${cfg.caBundle}.new ${cfg.caBundle}
         ln -sfn ca-bundle.crt ${bundle}
       '';

@@ -33,6 +33,12 @@ in
       description = "Git daemon";
       after = [ "network.target" ];
       wantedBy = [ "multi-user.target" ];
+      # Which repositories are served, `git-daemon-export-ok` says; whose they are does not matter.
+      environment = {
+        GIT_CONFIG_COUNT = "1";
+        GIT_CONFIG_KEY_0 = "safe.directory";
+        GIT_CONFIG_VALUE_0 = "*";
+      };
       script =
         "exec ${lib.getExe cfg.package} daemon --reuseaddr "
         + optionalString (cfg.basePath != "") "--base-path=${cfg.basePath} "

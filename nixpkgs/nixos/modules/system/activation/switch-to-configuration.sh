@@ -184,7 +184,6 @@ if [ -x "$new/activate" ]; then "$new/activate" || status=2; fi
 
 systemctl daemon-reload
 systemctl reset-failed
-if ! cmp -s "$old/etc/dbus-1/system.conf" "$new/etc/dbus-1/system.conf"; then reload+=(dbus.service); fi
 systemd-tmpfiles --create --remove --exclude-prefix=/dev || true
 
 if [ ${#reload[@]} != 0 ]; then
@@ -198,9 +197,11 @@ fi
 
 # What the machine should run: active targets pull in what is new.
 targets=()
+default=$(readlink -f "$new_units/default.target")
+default=${default##*/}
 while read -r unit _; do
   case $unit in
-  basic.target | sysinit.target | multi-user.target | graphical.target | sockets.target | timers.target | paths.target | local-fs.target | network.target | "$(readlink -f "$new_units/default.target" | sed 's|.*/||')")
+  multi-user.target | graphical.target | sockets.target | timers.target | paths.target | "$default")
     targets+=("$unit")
     ;;
   esac

@@ -460,10 +460,10 @@ in
       };
     };
 
-    # Loads a changed configuration into the running server.
+    # Loads a changed configuration into the running server. It is in no order with the server, whose
+    # reload would wait for it.
     systemd.services.nginx-config-reload = mkIf cfg.enableReload {
       wantedBy = [ "multi-user.target" ];
-      before = [ "nginx.service" ];
       restartTriggers = [ configFile ];
       unitConfig.ConditionPathExists = "/run/nginx/nginx.pid";
       serviceConfig = {
