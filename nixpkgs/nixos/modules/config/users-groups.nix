@@ -403,9 +403,6 @@ in
         }
       ];
 
-    # Home of users without one, and where services lock themselves in.
-    systemd.tmpfiles.rules = [ "d /var/empty 0555 root root - -" ];
-
     snowglobe.system.users = map (user: {
       inherit (user) name uid group extraGroups description home createHome;
       homeMode = user.homeMode;
