@@ -18,7 +18,7 @@ hostile() {
         # Every process of a script has its output folder as working directory or as an argument.
         run=$(ls -d "$SNOWGLOBE_STATE/runs/"*-"$name")
         for process in /proc/[0-9]*; do
-            if tr "\0" "\n" <"$process/environ" 2>/dev/null | grep -qxF "out=$run/out"; then
+            if { tr "\0" "\n" <"$process/environ"; } 2>/dev/null | grep -qxF "out=$run/out"; then
                 echo "left behind: $(tr "\0" " " <"$process/cmdline")"
                 exit 9
             fi

@@ -148,10 +148,16 @@ def _shell(driver: Any, history: str | None) -> int:
     )
     if history is None:
         history = os.path.join(os.getcwd(), ".nixos-test-history")
+    # What completes names keeps what it has read in a cache, whose place it takes from here once; there
+    # is no home.
+    os.environ["XDG_CACHE_HOME"] = os.path.dirname(history)
     try:
+        from jedi import settings as _  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
         from ptpython.repl import embed  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return _plain_shell(symbols, history)
+    finally:
+        del os.environ["XDG_CACHE_HOME"]
 
     def configure(repl: Any) -> None:
         repl.prompt_style = "classic"
