@@ -1,0 +1,50 @@
+# Sourced by tests/run: what the command line does with tests besides running one. After machines.sh, so that everything is warm.
+# shellcheck shell=sh
+
+step "commands"
+
+commands_dir=$(mktemp -d)
+
+# saying NAME LIMIT EXPECTED_STATUS WORDS COMMAND...: it ends so, and says that.
+saying() {
+    name=$1 limit=$2 expected=$3 words=$4
+    shift 4
+    # shellcheck disable=SC2016
+    machine_test "$name" "$limit" 0 env SNOWGLOBE_STATE="$commands_dir/state" sh -c '
+        log=$1 expected=$2 words=$3
+        shift 3
+        status=0
+        "$@" >"$log" 2>&1 || status=$?
+        cat "$log"
+        [ "$status" = "$expected" ] || { echo "exit status $status, expected $expected"; exit 9; }
+        grep -qF -- "$words" "$log" || { echo "not said: $words"; exit 9; }
+    ' sh "$commands_dir/log" "$expected" "$words" "$@"
+}
+
+saying "a test that has passed" 30 0 "passed client-server-test, cached, from" "$snowglobe" run examples/client-server.nix
+saying "a failure is not cached" 120 1 "assertion" "$snowglobe" run tests/wrong/assertion.nix
+saying "a command in a machine" 120 7 "this is server" "$snowglobe" shell examples/client-server.nix server -- 'echo this is $(hostname); exit 7'
+saying "a machine that is not there" 30 2 "it has: client, server" "$snowglobe" shell examples/client-server.nix nobody -- true
+saying "several at once" 300 2 "1 passed, 2 failed" "$snowglobe" run --rerun -j 3 tests/hostile/child-speaks.nix tests/hostile/killed.nix \
+    tests/wrong/script.nix --junit "$commands_dir/junit.xml"
+saying "their JUnit" 5 0 'tests="3"' cat "$commands_dir/junit.xml"
+saying "a rate of failure" 120 0 "0 of 3 failed (0 %)" "$snowglobe" run --repeat 3 -j 2 tests/hostile/child-speaks.nix
+saying "a list of tests" 60 0 "examples/client-server.nix  client-server-test  (client, server; 2048 MiB)" "$snowglobe" list examples
+saying "a script's mistake" 60 2 "tests/wrong/script.nix:6: undefined name 'machin'" "$snowglobe" lint tests/wrong/script.nix
+saying "the doctor" 60 0 "tests can run here" "$snowglobe" doctor --offline
+saying "a shell without a terminal" 30 2 "needs a terminal" "$snowglobe" interactive examples/client-server.nix
+saying "packages for a script" 300 0 "passed python-packages" "$snowglobe" run --rerun tests/e2e/python-packages.nix
+
+# A run under way is entered from outside.
+SNOWGLOBE_STATE=$commands_dir/state "$snowglobe" run --rerun tests/wrong/endless.nix >"$commands_dir/endless" 2>&1 &
+endless=$!
+for _ in $(seq 600); do
+    if grep -q "under way" "$commands_dir/endless"; then break; fi
+    sleep 0.2
+done
+saying "a command in a run under way" 60 3 "this is machine" "$snowglobe" shell endless machine -- 'echo this is $(hostname); exit 3'
+kill -INT "$endless"
+wait "$endless"
+saying "a run that has ended" 30 2 "has ended, and its machines with it" "$snowglobe" shell endless machine -- true
+
+rm -rf "$commands_dir"
