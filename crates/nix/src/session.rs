@@ -12,8 +12,9 @@ use crate::path;
 use crate::source::{Origin, Pos};
 use crate::value::{Attrs, AttrsBuilder, Value};
 
-/// Sizes of the stack that are tried, largest first. Memory is only taken as it is used.
-const STACK_SIZES: [usize; 6] = [16 << 30, 4 << 30, 1 << 30, 256 << 20, 64 << 20, 16 << 20];
+/// Sizes of the stack that are tried, largest first. Memory is only taken as it is used; the first
+/// is a bound for programs that never end, since a value without end is walked on the stack.
+const STACK_SIZES: [usize; 4] = [1 << 30, 256 << 20, 64 << 20, 16 << 20];
 
 /// Part of the stack that is kept for what does not check: the host, printing, error reports.
 const STACK_RESERVE: usize = 1 << 20;
@@ -34,7 +35,10 @@ pub fn evaluate<T: Send>(
             let body = slot.lock().ok()?.take()?;
             let marker = 0u8;
             let top = (&raw const marker).addr();
-            let limit = top.saturating_sub(size - STACK_RESERVE.min(size / 4));
+            let usable = size - STACK_RESERVE.min(size / 4);
+            // What is on the stack is memory, too.
+            let usable = options.max_memory.map_or(usable, |most| usable.min(most));
+            let limit = top.saturating_sub(usable);
             let arena = Bump::new();
             let evaluator = Evaluator::new(&arena, host, options.clone(), limit);
             Some(body(&evaluator))

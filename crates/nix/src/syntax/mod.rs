@@ -1,8 +1,11 @@
 //! From text to [`crate::ir`].
 
 mod bindings;
+mod functions;
 mod lexer;
+mod literals;
 mod lower;
+mod operators;
 mod parser;
 pub mod raw;
 mod scope;
