@@ -5,7 +5,8 @@ set -eu -o pipefail
 set +u
 shopt -s nullglob inherit_errexit 2>/dev/null || true
 
-: "${outputs:=out}"
+# With structured attributes it is an array, which may not get an element without a name.
+declare -p outputs >/dev/null 2>&1 || outputs=out
 export NIX_BUILD_TOP="${NIX_BUILD_TOP:-$PWD}"
 export TMPDIR="${TMPDIR:-$NIX_BUILD_TOP}" TMP="${TMP:-$NIX_BUILD_TOP}" TEMP="${TEMP:-$NIX_BUILD_TOP}"
 export HOME="${HOME:-/homeless-shelter}"
