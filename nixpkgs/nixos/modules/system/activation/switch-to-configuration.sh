@@ -42,6 +42,11 @@ while IFS= read -r line; do
     path=${line#Files }
     path=${path%% and *}
     ;;
+  # A file became a link, or a link a file.
+  "File "*)
+    path=${line#File }
+    path=${path%% is a *}
+    ;;
   "Only in "*)
     path=${line#Only in }
     path=${path/: //}
