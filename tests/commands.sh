@@ -22,10 +22,10 @@ saying() {
 }
 
 saying "a test that has passed" 30 0 "passed client-server-test, cached, from" "$snowglobe" run examples/client-server.nix
-saying "a failure is not cached" 120 1 "assertion" "$snowglobe" run tests/wrong/assertion.nix
-saying "a command in a machine" 120 7 "this is server" "$snowglobe" shell examples/client-server.nix server -- 'echo this is $(hostname); exit 7'
+saying "a failure is not cached" 300 1 "assertion" "$snowglobe" run tests/wrong/assertion.nix
+saying "a command in a machine" 300 7 "this is server" "$snowglobe" shell examples/client-server.nix server -- 'echo this is $(hostname); exit 7'
 saying "a machine that is not there" 30 2 "it has: client, server" "$snowglobe" shell examples/client-server.nix nobody -- true
-saying "several at once" 300 2 "1 passed, 2 failed" "$snowglobe" run --rerun -j 3 tests/hostile/child-speaks.nix tests/hostile/killed.nix \
+saying "several at once" 400 2 "1 passed, 2 failed" "$snowglobe" run --rerun -j 3 tests/hostile/child-speaks.nix tests/hostile/killed.nix \
     tests/wrong/script.nix --junit "$commands_dir/junit.xml"
 saying "their JUnit" 5 0 'tests="3"' cat "$commands_dir/junit.xml"
 saying "a rate of failure" 120 0 "0 of 3 failed (0 %)" "$snowglobe" run --repeat 3 -j 2 tests/hostile/child-speaks.nix
