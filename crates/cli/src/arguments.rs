@@ -126,6 +126,9 @@ pub struct Machines {
     /// Do not use the network on the host
     #[arg(long)]
     pub offline: bool,
+    /// Keep the machines' disks for the next run of the test with this option; every machine boots
+    #[arg(long, visible_alias = "keep-machine-state", alias = "keep-vm-state")]
+    pub keep_state: bool,
 }
 
 /// Accelerators.

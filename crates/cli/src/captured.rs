@@ -123,9 +123,12 @@ impl Captured {
     }
 }
 
-/// The latest run whose machines were kept.
-pub fn latest(runs: &Path) -> Result<Option<KeptRun>> {
-    let kept = |run: &KeptRun| folder(&run.path).join(FILE).is_file();
+/// The latest run of a test, or of any, whose machines were kept.
+pub fn latest(runs: &Path, title: Option<&str>) -> Result<Option<KeptRun>> {
+    let kept = |run: &KeptRun| {
+        let named = title.is_none_or(|title| run.title == title);
+        named && folder(&run.path).join(FILE).is_file()
+    };
     Ok(list(runs)?.into_iter().find(kept))
 }
 

@@ -99,6 +99,17 @@ pub fn script_tools(
     Ok(Arc::new(SandboxTools::new(layers, store, identity)))
 }
 
+/// Keeps others from the disks that are kept for a test.
+fn lock_kept(folder: &Path) -> Result<fs::File> {
+    fs::create_dir_all(folder)?;
+    let lock = fs::File::create(folder.join(".lock"))?;
+    if lock.try_lock().is_err() {
+        let what = format!("another run uses the disks in {}", folder.display());
+        return Err(CliError::environment(what).hint("wait for it, or run without --keep-state"));
+    }
+    Ok(lock)
+}
+
 /// What went wrong, in words.
 fn failure(stream: &Stream) -> String {
     let words = || {
@@ -234,8 +245,17 @@ fn drive(
         None => stream.directory.join("out"),
     };
     fs::create_dir_all(&out_dir)?;
-    let machine_dir = stream.directory.join("state");
-    let policy = if session.machines.cold {
+    let keep = session.machines.keep_state;
+    let (machine_dir, _kept) = if keep {
+        let folder = workshop.places.state.join("machines").join(&test.name);
+        let lock = lock_kept(&folder)?;
+        (folder, Some(lock))
+    } else {
+        (stream.directory.join("state"), None)
+    };
+    let policy = if keep {
+        Policy::cold("boots from the disk that was kept: --keep-state")
+    } else if session.machines.cold {
         Policy::cold("boots cold: --cold")
     } else {
         Policy::warm(workshop.places.cache.join("snapshots"))
@@ -256,7 +276,7 @@ fn drive(
         cancel: session.cancel.child(),
         tools: programs.driver.clone(),
         time_scale: if emulated { TCG_SCALE } else { 1.0 },
-        keep_state: false,
+        keep_state: keep,
         python_path: programs.packages.python_path.clone(),
         visible: visible.into_iter().collect(),
         // That was done before anything was built.
@@ -281,8 +301,10 @@ fn drive(
         None => snowglobe_driver::run(config, make_world),
         Some(wish) => snowglobe_driver::visit(&config, wish, make_world),
     };
-    // Disks are large, and a finished run has no use for them.
-    let _ = fs::remove_dir_all(&machine_dir);
+    if !keep {
+        // Disks are large, and a finished run has no use for them.
+        let _ = fs::remove_dir_all(&machine_dir);
+    }
     let outcome = outcome.map_err(|e| CliError::environment(chain(&e)))?;
     if let Some(record) = record
         && matches!(outcome, Outcome::Failed | Outcome::TimedOut)

@@ -35,9 +35,12 @@ pub fn run(command: &Resume) -> Result {
             "a run that fails keeps its machines, unless --no-capture is given; the latest ones are kept",
         )
     };
-    let found = match command.name.as_deref() {
-        None => latest(&folder)?.ok_or_else(nothing)?,
-        word => runs::find(&folder, word).map_err(|e| {
+    // A test's name means a run of it that failed, not one that resumed it since.
+    let titled = latest(&folder, command.name.as_deref())?;
+    let found = match (titled, command.name.as_deref()) {
+        (Some(run), _) => run,
+        (None, None) => return Err(nothing()),
+        (None, word) => runs::find(&folder, word).map_err(|e| {
             CliError::unusable(e).hint("`snowglobe runs` lists the runs that were kept")
         })?,
     };

@@ -1,0 +1,16 @@
+# Text on a machine's screen, read by tesseract.
+{
+  name = "screen-text";
+  enableOCR = true;
+
+  nodes.machine = {
+    services.getty.helpLine = "SNOWGLOBE READS THIS SCREEN";
+  };
+
+  testScript = ''
+    machine.wait_until_tty_matches("1", "login: ")
+    machine.wait_for_text("(?i)reads this screen", timeout=300)
+    assert "SNOWGLOBE" in machine.get_screen_text().upper()
+    assert len(machine.get_screen_text_variants()) >= 2
+  '';
+}
