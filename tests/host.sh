@@ -97,6 +97,27 @@ interrupted() {
     SNOWGLOBE_STATE=$scratch/int "$snowglobe" runs | grep -q 'cancelled.*endless'
 }
 
+# Killed while it saves a machine, it leaves a whole snapshot or none, and the next run passes.
+killed_while_saving() {
+    cache=${SNOWGLOBE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/snowglobe}
+    word=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
+    SNOWGLOBE_STATE=$scratch/saving "$snowglobe" run --rerun tests/benches/saved.nix --argstr word "$word" >"$scratch/one" 2>&1 &
+    run=$!
+    for _ in $(seq 12000); do
+        [ -z "$(find "$cache/snapshots" -maxdepth 1 -name '.new-*' -newer "$scratch/one" 2>/dev/null)" ] || break
+        kill -0 "$run" 2>/dev/null || break
+        sleep 0.01
+    done
+    sleep "0.0$(od -An -N1 -tu1 /dev/urandom | tr -d ' ')"
+    kill -9 "$run" 2>/dev/null || { cat "$scratch/one"; echo "it ended before it was killed"; return 1; }
+    gone "$scratch/saving"
+    for entry in "$cache"/snapshots/*/; do
+        case $entry in *.spoke/) continue ;; esac
+        [ -e "$entry/manifest.json" ] || { echo "$entry is half a snapshot"; return 1; }
+    done
+    timeout 600 "$snowglobe" run --rerun tests/benches/saved.nix --argstr word "$word"
+}
+
 disk_full() {
     mkdir "$scratch/small"
     mount -t tmpfs -o size=24m none "$scratch/small"
@@ -112,6 +133,7 @@ host_test "a mistake without network" syntax_without_network
 host_test "two runs at once" two_at_once
 host_test "kill -9 leaves nothing" killed
 host_test "Ctrl-C leaves nothing" interrupted
+host_test "kill -9 while saving" killed_while_saving
 if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; then
     umount "$scratch/try"
     host_test "a full disk" disk_full

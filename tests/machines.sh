@@ -46,6 +46,11 @@ for file in tests/e2e/*.nix; do
     machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run --rerun "$file"
 done
 
+# Restored or booted, machines are the same: the above ran restored.
+for name in commands units users network; do
+    machine_test "$name, booted" 600 0 "$snowglobe" run --rerun --cold "tests/e2e/$name.nix"
+done
+
 # What takes longer than CI has.
 if [ "$mode" = --all ]; then
     machine_test "wayland-firefox" 1800 0 "$snowglobe" run --rerun examples/wayland-firefox.nix

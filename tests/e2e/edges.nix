@@ -11,6 +11,8 @@
   };
 
   testScript = ''
+    from test_driver.errors import RequestedAssertionFailed
+
     machine.start()
     machine.wait_for_unit("multi-user.target")
     assert machine is _st_node
@@ -29,9 +31,9 @@
         assert machine.succeed("cat; echo", stdin="typed") == "typed\n"
         try:
             machine.succeed("echo told; echo why >&2; exit 9")
-        except Exception as error:
+        except RequestedAssertionFailed as error:
             assert (error.status, error.stdout, error.stderr) == (9, "told\n", "why\n"), vars(error)
-            assert error.machine == "1st-node" and "exit 9" in error.command
+            assert error.machine == "1st-node" and "exit 9" in str(error.command)
 
     with subtest("a terminal, typed at"):
         machine.wait_until_tty_matches("1", "login: ")

@@ -386,7 +386,14 @@ fn type_check(
         declarations.push_str(&format!("{name}: {class}\n"));
     }
     // A `from __future__` import has to stay the first statement.
-    let text = format!("from _snowglobe_names import *\n{}", check.test.script.text);
+    let hidden = names.iter().filter(|(name, _)| name.starts_with('_'));
+    let hidden: String = hidden
+        .map(|(name, _)| format!("; from _snowglobe_names import {name} as {name}"))
+        .collect();
+    let text = format!(
+        "from _snowglobe_names import *{hidden}\n{}",
+        check.test.script.text
+    );
     let write = |name: &str, text: &str| {
         std::fs::write(folder.path().join(name), text).map_err(|error| broken("mypy", error))
     };

@@ -571,12 +571,21 @@ fn hash_file(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Whether shared memory stays out of the stream.
+/// Whether shared memory stays out of the stream. Memory that does not has its place in the file by
+/// its address (`mapped-ram`), with holes where it is zero: those are not even looked at when it is
+/// loaded. A QEMU before 9.0 does not know that, neither here nor when it loads.
 fn set_capability(qmp: &Qmp, ignore_shared: bool) -> Result<(), Error> {
-    let capability = json!({ "capability": "x-ignore-shared", "state": ignore_shared });
-    let arguments = json!({ "capabilities": [capability] });
-    qmp.execute("migrate-set-capabilities", arguments, COMMAND_LIMIT)
-        .map(drop)
+    let set = |mapped: Option<bool>| {
+        let mut capabilities =
+            vec![json!({ "capability": "x-ignore-shared", "state": ignore_shared })];
+        if let Some(mapped) = mapped {
+            capabilities.push(json!({ "capability": "mapped-ram", "state": mapped }));
+        }
+        let arguments = json!({ "capabilities": capabilities });
+        qmp.execute("migrate-set-capabilities", arguments, COMMAND_LIMIT)
+            .map(drop)
+    };
+    set(Some(!ignore_shared)).or_else(|_| set(None))
 }
 
 /// Waits for the end of a migration; the error says why it failed.

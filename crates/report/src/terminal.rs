@@ -347,7 +347,10 @@ impl<W: Write + Send> View for Terminal<W> {
             Kind::MachineState { state, why } => {
                 let told = matches!(
                     state,
-                    MachineState::Restored | MachineState::Baking | MachineState::Crashed
+                    MachineState::Booting
+                        | MachineState::Restored
+                        | MachineState::Baking
+                        | MachineState::Crashed
                 );
                 if let (Some(machine), true) = (&event.machine, told || self.options.verbose) {
                     let why = why

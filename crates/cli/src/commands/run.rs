@@ -189,7 +189,10 @@ pub fn once(
     };
     let key = key(&archive, test, &session.machines);
     // Whoever wants what the script writes, or to know how often it fails, wants it to run.
-    let real = command.rerun || command.machines.keep_state || command.output.is_some() || command.repeat > 1;
+    let real = command.rerun
+        || command.machines.keep_state
+        || command.output.is_some()
+        || command.repeat > 1;
     if !real && let Some(pass) = key.as_deref().and_then(|key| passed.get(key)) {
         let scope = stream.sink.scope();
         scope.emit(snowglobe_driver::planned(test, 1.0));

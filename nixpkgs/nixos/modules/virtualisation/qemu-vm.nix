@@ -264,6 +264,15 @@ in
         }
       ];
 
+      virtualisation.fileSystems = lib.mapAttrs'
+        (tag: share: lib.nameValuePair share.target {
+          device = tag;
+          fsType = "9p";
+          neededForBoot = true;
+          options = [ "trans=virtio" "version=9p2000.L" "msize=${toString cfg.msize}" ];
+        })
+        cfg.sharedDirectories;
+
       snowglobe.snapshot.refused = lib.mkIf (!cfg.snapshot.enable) "virtualisation.snapshot.enable is false";
 
       services = lib.optionalAttrs (options.services or { } ? timesyncd) { timesyncd.enable = false; };
