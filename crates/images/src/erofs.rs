@@ -15,12 +15,14 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use snowglobe_sandbox::{Access, Ids, Privileges};
 
-use crate::cache::Bucket;
+use crate::cache::{Bucket, disk_use};
 use crate::step;
 use crate::{Error, Images, Result, Tools};
 
 const LIMIT: Duration = Duration::from_secs(900);
 const IMAGE: &str = "image.erofs";
+/// Bytes that must be free beyond the size of what goes into an image.
+const SLACK: u64 = 16 << 20;
 const OPTIONS: [&str; 5] = [
     "--quiet",
     "-T1",
@@ -122,6 +124,15 @@ impl Images {
         parts: &[(PathBuf, &str)],
         entry: &Path,
     ) -> Result<()> {
+        // mkfs.erofs 1.8.6 waits for ever when it cannot write.
+        let needed = disk_use(tree) + parts.iter().map(|(part, _)| disk_use(part)).sum::<u64>();
+        let disk = rustix::fs::statvfs(entry).map_err(std::io::Error::from)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < needed + needed / 16 + SLACK {
+            return Err(Error::NoSpace {
+                step: "write a file system image".to_owned(),
+                path: entry.to_owned(),
+            });
+        }
         let mut sandbox = tools.sandbox();
         sandbox
             .ids(Ids::Range)
