@@ -521,10 +521,8 @@ fn failure(
 /// What a kernel that ended says of its end on its console.
 fn last_words(console: &str) -> Option<&str> {
     let lines = console.lines().rev();
-    lines
-        .take(500)
-        .filter_map(|line| line.find("Kernel panic - ").map(|at| line[at..].trim_end()))
-        .find(|words| !words.contains("---[ end"))
+    let mut lines = lines.take(500).filter(|line| !line.contains("---[ end"));
+    lines.find_map(|line| line.find("Kernel panic - ").map(|at| line[at..].trim_end()))
 }
 
 /// An exception that ended the script.

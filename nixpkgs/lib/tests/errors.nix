@@ -17,15 +17,15 @@ in
   };
   unknownInSubmodule = {
     expr = (eval [ nginx { services.nginx.hosts.a.prot = 4; } ]).services.nginx.hosts;
-    says = [ "The option `services.nginx.hosts.a.prot' does not exist. Did you mean `services.nginx.hosts.a.port'?" "errors.nix:19': 4" ];
+    says = [ "The option `services.nginx.hosts.a.prot' does not exist." "Did you mean `services.nginx.hosts.a.port'?" "errors.nix:19': 4" ];
   };
   elsewhere = {
     expr = eval [ nginx { services.hosts = 1; } ];
-    says = [ "The option `services.hosts' does not exist. Did you mean `services.nginx.hosts'?" ];
+    says = [ "The option `services.hosts' does not exist." "Did you mean `services.nginx.hosts'?" ];
   };
   elsewhereFromRoot = {
     expr = eval [ nginx { networking = { enable = true; }; } { options.networking.port = mkOption { }; } ];
-    says = [ "The option `networking.enable' does not exist. Did you mean `services.nginx.enable'?" ];
+    says = [ "The option `networking.enable' does not exist." "Did you mean `services.nginx.enable'?" ];
   };
   wrongType = {
     expr = (eval [ nginx { services.nginx.enable = "no"; } ]).services.nginx.enable;
