@@ -36,7 +36,7 @@
 
     with subtest("blank disks"):
         assert machine.succeed("blockdev --getsize64 /dev/vdb").strip() == str(64 * 1024 * 1024)
-        machine.succeed("mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && touch /mnt/x && umount /mnt")
+        machine.succeed("mkfs.ext4 -q /dev/vdb && mkdir -p /mnt && mount /dev/vdb /mnt && touch /mnt/x && umount /mnt")
 
     with subtest("switched off from inside"):
         machine.execute("systemctl poweroff", check_return=False)
