@@ -115,6 +115,7 @@ let
 
   # Parents come before children.
   depth = path: lib.length (lib.filter (part: part != "") (lib.splitString "/" path));
+  remote = [ "cifs" "nfs" "nfs4" "ceph" "glusterfs" "fuse.sshfs" ];
   all = lib.filter (fs: fs.enable && fs.mountPoint != "/") (lib.attrValues config.fileSystems);
   ordered = lib.sort (
     a: b:
@@ -189,6 +190,12 @@ in
     }) ordered;
 
     boot.supportedFilesystems = lib.listToAttrs (map (fs: lib.nameValuePair fs.fsType (lib.mkDefault true)) all);
+
+    # Whoever waits for remote file systems finds their target reached by the boot itself.
+    systemd.targets.remote-fs = lib.mkIf (lib.any (fs: lib.elem fs.fsType remote) all) {
+      wantedBy = [ "multi-user.target" ];
+      overrideStrategy = "asDropin";
+    };
 
     environment.etc.fstab.text =
       lib.concatMapStrings (

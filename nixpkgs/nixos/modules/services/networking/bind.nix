@@ -98,6 +98,9 @@ in
   config = mkIf cfg.enable {
     networking.resolvconf.useLocalResolver = lib.mkDefault true;
 
+    # NixOS has `host` on every machine; here whoever runs a name server has it.
+    environment.systemPackages = [ pkgs.host ];
+
     users.users.named = {
       group = "named";
       isSystemUser = true;
