@@ -47,8 +47,9 @@ pub enum Action {
     },
     /// Remove one entry, named by its key or by how only that key begins
     Rm {
-        /// Key of the entry, as `list` shows it.
-        key: String,
+        /// Keys of entries, as `list` shows them; none removes nothing, as `nix-store --delete` has it
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
     },
 }
 
@@ -76,8 +77,11 @@ pub fn run(command: &Cache) -> Result {
             };
             removed(&cache.collect(limits).map_err(image_error)?, command.json)
         }
-        Action::Rm { key } => {
-            let gone = cache.remove(key).map_err(cache_error)?;
+        Action::Rm { keys } => {
+            let mut gone = Vec::new();
+            for key in keys {
+                gone.extend(cache.remove(key).map_err(cache_error)?);
+            }
             removed(&gone, command.json)
         }
     }

@@ -218,9 +218,6 @@ fn nix_store(words: &[String]) -> Result<Vec<String>> {
     };
     let mut own: Vec<String> = action.iter().map(|word| (*word).to_owned()).collect();
     if action == ["cache", "rm"] {
-        if paths.is_empty() {
-            return Err(CliError::unusable("nix-store: '--delete' needs a path"));
-        }
         // An object's name is its key, wherever the store lies.
         for path in &paths {
             let name = Path::new(path).file_name().and_then(OsStr::to_str);
@@ -331,6 +328,13 @@ mod tests {
             "--delete /c/store/objects/00-x",
             "cache rm 00-x",
         );
+        check(
+            "nix-store",
+            "--delete /c/store/objects/00-x /c/store/objects/01-y",
+            "cache rm 00-x 01-y",
+        );
+        // A line of a guide gives an empty variable; Nix deletes nothing then.
+        check("nix-store", "--delete", "cache rm");
         check("nix-store", "--gc", "cache gc");
         check(
             "nix-instantiate",
