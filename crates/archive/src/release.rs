@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, NaiveDateTime, Utc};
+
 use crate::control::Stanza;
 use crate::{Algorithm, Digest, Error, Keyring, Result};
 
@@ -87,61 +89,22 @@ impl Release {
 
 /// Reads `Sat, 21 Nov 2026 02:10:46 UTC` (also `GMT` and `+0000`).
 fn parse_date(text: &str) -> Option<u64> {
-    let rest = text.split_once(',').map_or(text, |(_, rest)| rest);
-    let mut words = rest.split_whitespace();
-    let day: i64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let month = months.iter().position(|name| *name == month)? as i64 + 1;
-    let year: i64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(str::parse::<i64>);
-    let mut next = || clock.next()?.ok();
-    let (hours, minutes, seconds) = (next()?, next()?, next()?);
-    if !matches!(words.next(), None | Some("UTC" | "GMT" | "+0000")) {
-        return None;
-    }
-    if !(1..=31).contains(&day) || !(1970..=9999).contains(&year) {
-        return None;
-    }
-    let days = days_from_civil(year, month, day);
-    u64::try_from(days * 86400 + hours * 3600 + minutes * 60 + seconds).ok()
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar; years start in March, so that the leap day is
-/// the last of a year.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    let text = text.split_once(',').map_or(text, |(_, rest)| rest).trim();
+    let clock = ["UTC", "GMT", "+0000"]
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .unwrap_or(text);
+    let date = NaiveDateTime::parse_from_str(clock.trim_end(), "%d %b %Y %H:%M:%S").ok()?;
+    u64::try_from(date.and_utc().timestamp()).ok()
 }
 
 /// `2026-11-21T02:10:46Z`.
 pub(crate) fn format_date(seconds: u64) -> String {
-    let days = (seconds / 86400) as i64 + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let clock = seconds % 86400;
-    let (hours, minutes, seconds) = (clock / 3600, clock / 60 % 60, clock % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
+    let date = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let date = date.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    date.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 //! machines are made of: the images themselves stay in the cache.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use snowglobe_events::Kind as EventKind;
+use snowglobe_images::disk_use;
 use snowglobe_machines::{Accelerator, Boot};
 use snowglobe_plan::Test;
 use snowglobe_report::Failed;
@@ -158,7 +158,7 @@ fn tidy(runs: &Path) {
         .map(|run| folder(&run.path))
         .filter(|folder| folder.is_dir());
     for (number, folder) in kept.enumerate() {
-        total += size(&folder);
+        total += disk_use(&folder);
         if number > 0 && (number >= KEPT || total > MOST) {
             // The word that makes it one goes first.
             let _ = fs::remove_file(folder.join(FILE));
@@ -166,18 +166,4 @@ fn tidy(runs: &Path) {
             let _ = fs::remove_dir_all(folder.with_file_name("checkpoints"));
         }
     }
-}
-
-/// Bytes that a folder takes on the disk.
-fn size(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return 0;
-    };
-    let entries = entries.flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(it) if it.is_dir() => size(&entry.path()),
-        Ok(it) => it.blocks() * 512,
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

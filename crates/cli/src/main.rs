@@ -1,5 +1,6 @@
 //! The `snowglobe` command.
 
+mod amounts;
 mod arguments;
 mod builder;
 mod captured;

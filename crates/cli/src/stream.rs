@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use fs_err as fs;
 use snowglobe_evaluate::Note;
 use snowglobe_events::{Event, Kind as EventKind, Outcome, Phase, Scope, Sink};
@@ -285,8 +286,11 @@ fn run_directory(runs: &Path, title: &str) -> Result<PathBuf> {
 
 /// Seconds since 1970 as `YYYYMMDD-HHMMSS` in universal time.
 fn stamp(seconds: u64) -> String {
-    let [year, month, day, hour, minute, second] = snowglobe_report::civil(seconds);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    let date = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let date = date.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    date.format("%Y%m%d-%H%M%S").to_string()
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Bytes on the disk below a path, as far as it can be read.
-pub(crate) fn disk_use(path: &Path) -> u64 {
+pub fn disk_use(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return 0;

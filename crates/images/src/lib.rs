@@ -26,7 +26,7 @@ mod step;
 mod tools;
 
 pub use base::BaseTree;
-pub use cache::{Bucket, Cache};
+pub use cache::{Bucket, Cache, disk_use};
 pub use collect::{Entry, Kept, Limits, Use};
 pub use erofs::{Attributes, blank_disk, capability};
 pub use error::{Error, Result};

@@ -44,7 +44,6 @@ pub use junit::{junit, junit_of_watches};
 pub use paint::{Paint, source_colors};
 pub use terminal::{Options, Terminal};
 pub use watch::{Watch, rates, table};
-pub use words::civil;
 
 /// A reader of the stream.
 pub trait View: Send {

@@ -1,5 +1,7 @@
 //! Numbers and texts as people read them.
 
+use chrono::{DateTime, Utc};
+
 /// Microseconds: `0.12 s`, `12.3 s`, `2 min 03 s`.
 pub(crate) fn duration(micros: u64) -> String {
     let seconds = micros as f64 / 1e6;
@@ -17,31 +19,13 @@ pub(crate) fn duration(micros: u64) -> String {
     }
 }
 
-/// Seconds since 1970 as year, month, day, hour, minute and second in universal time (after Howard
-/// Hinnant's `civil_from_days`).
-pub fn civil(seconds: u64) -> [u64; 6] {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    [year, month, day, rest / 3600, rest / 60 % 60, rest % 60]
-}
-
 /// Microseconds since 1970 as `2026-11-23 01:45 UTC`.
 pub(crate) fn moment(micros: u64) -> String {
-    let [year, month, day, hour, minute, _] = civil(micros / 1_000_000);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    let date = i64::try_from(micros)
+        .ok()
+        .and_then(DateTime::from_timestamp_micros);
+    let date = date.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    date.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// One line of at most so many characters.

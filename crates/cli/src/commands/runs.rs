@@ -1,13 +1,14 @@
 //! `snowglobe runs`.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use snowglobe_events::Outcome;
 use snowglobe_report::Paint;
 use snowglobe_report::runs::{self, KeptRun};
 
+use crate::amounts::{age, ago};
 use crate::error::{CliError, Kind, Result};
 use crate::places::Places;
 
@@ -44,7 +45,7 @@ pub enum Action {
         keep: usize,
         /// Remove what is older: `12h`, `7d`, `4w`
         #[arg(long, value_name = "AGE", value_parser = age)]
-        older_than: Option<u64>,
+        older_than: Option<Duration>,
     },
 }
 
@@ -80,7 +81,7 @@ pub fn run(command: &Runs) -> Result {
         Some(Action::Gc { keep, older_than }) => {
             let mut removed = runs::clean(&folder, *keep)?;
             if let Some(age) = older_than {
-                let since = now().saturating_sub(*age);
+                let since = now().saturating_sub(age.as_secs());
                 for run in runs::list(&folder)? {
                     if !run.under_way && run.wall / 1_000_000 < since {
                         runs::remove(&run)?;
@@ -152,7 +153,9 @@ fn list(runs: &[KeptRun], form: &List) -> Result<()> {
             "{:width$}  {state} {:>8.1} s  {:>8}  {}",
             run.name(),
             run.duration as f64 / 1e6,
-            ago(now.saturating_sub(run.wall / 1_000_000)),
+            ago(Duration::from_secs(
+                now.saturating_sub(run.wall / 1_000_000)
+            )),
             run.title
         )?;
     }
@@ -162,33 +165,6 @@ fn list(runs: &[KeptRun], form: &List) -> Result<()> {
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
-}
-
-/// `3 min ago`, for a column.
-fn ago(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// `12h`, `7d`: seconds.
-pub fn age(text: &str) -> std::result::Result<u64, String> {
-    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-    let scale = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return Err("a number with s, m, h, d or w, such as `7d`".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|e| format!("{e}"))?;
-    number
-        .checked_mul(scale)
-        .ok_or_else(|| "that is too long".to_owned())
 }
 
 #[cfg(test)]
@@ -217,24 +193,6 @@ mod tests {
         ] {
             let run = one(&all, name).ok().map(KeptRun::name);
             assert_eq!(run.as_deref(), found, "{name}");
-        }
-    }
-
-    #[test]
-    fn ages_are_read() {
-        for (text, seconds) in [("90s", 90), ("2h", 7200), ("7d", 604_800), ("1w", 604_800)] {
-            assert_eq!(age(text), Ok(seconds));
-        }
-        for text in [
-            "",
-            "7",
-            "d",
-            "-1d",
-            "7ä",
-            "99999999999999999999w",
-            "9999999999999999999w",
-        ] {
-            assert!(age(text).is_err(), "{text}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What the lines of an interactive session do.
 
 use std::cell::RefCell;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -11,7 +10,8 @@ use snowglobe_nix::{Attrs, Evaluator, Fault, Value};
 
 use super::Repl;
 use super::editor::{Lines, Shared};
-use crate::error::{CliError, Kind, Result};
+use crate::amounts::print;
+use crate::error::{CliError, Result};
 use crate::workshop::{attr_path, evaluation_error};
 
 /// A line that begins with a colon.
@@ -328,21 +328,6 @@ pub fn completed_file(line: &str, cursor: usize) -> Option<(usize, Vec<String>)>
         .collect();
     found.sort();
     Some((start, found))
-}
-
-/// To standard output, with a line end; a reader that has gone is no failure.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush());
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            process::exit(i32::from(Kind::Passed.code()))
-        }
-        other => other.map_err(CliError::from),
-    }
 }
 
 #[cfg(test)]
