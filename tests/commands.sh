@@ -28,6 +28,7 @@ saying "a machine that is not there" 30 2 "it has: client, server" "$snowglobe" 
 saying "several at once" 400 2 "1 passed, 2 failed" "$snowglobe" run --rerun -j 3 tests/hostile/child-speaks.nix tests/hostile/killed.nix \
     tests/wrong/script.nix --junit "$commands_dir/junit.xml"
 saying "their JUnit" 5 0 'tests="3"' cat "$commands_dir/junit.xml"
+saying "one of several that cannot be evaluated" 60 2 "2 tests: 1 passed, 1 failed" "$snowglobe" run --rerun tests/wrong/members.nix
 saying "a rate of failure" 120 0 "0 of 3 failed (0 %)" "$snowglobe" run --repeat 3 -j 2 tests/hostile/child-speaks.nix
 saying "a list of tests" 60 0 "examples/client-server.nix  client-server-test  (client, server; 2048 MiB)" "$snowglobe" list examples
 saying "a script's mistake" 60 2 "tests/wrong/script.nix:6: undefined name 'machin'" "$snowglobe" lint tests/wrong/script.nix

@@ -9,7 +9,7 @@ let
   testers = testing.testersFor pkgs;
   legacy = import ../nixos/lib/testing-python.nix { inherit pkgs; system = "x86_64-linux"; };
 
-  inherit (builtins) attrNames elem intersectAttrs isAttrs isFunction mapAttrs;
+  inherit (builtins) attrNames elem intersectAttrs isAttrs isFunction mapAttrs tryEval;
   inherit (lib) concatMap head tail;
 
   # -- what a value is --------------------------------------------------------------------------
@@ -113,19 +113,27 @@ let
     else throw "The file's value has no attribute `${lib.showAttrPath attrPath}': `${name}' is missing.${
       lib.optionalString (near != [ ]) " Did you mean ${lib.concatMapStringsSep " or " (n: "`${n}'") near}?"}";
 
-  # Tests of a set, in the order of their names; what is no test is passed over.
+  # Tests of a set, in the order of their names; what is no test is passed over. A member that cannot be
+  # evaluated counts as a test: whoever wants it gets its error, and the others stay usable.
   collect = depth: path: v:
-    let kind = classify 0 v; in
+    let
+      kind = classify 0 v;
+      member = name:
+        let
+          inner = kind.set.${name};
+          here = path ++ [ name ];
+          found =
+            if lib.isFunction inner && lib.functionArgs inner == { } then [ ]
+            else if isAttrs inner || isFunction inner || builtins.isPath inner then collect (depth + 1) here inner
+            else [ ];
+          tried = tryEval found;
+        in
+        if elem name [ "recurseForDerivations" "override" "overrideDerivation" "extend" "__functor" "_type" "pkgs" "lib" ] then [ ]
+        else if tried.success then tried.value
+        else [{ path = here; inherit (head found) test; }];
+    in
     if kind ? test then [{ inherit path; inherit (kind) test; }]
-    else if kind ? set && depth < 5 then
-      concatMap
-        (name:
-          let inner = kind.set.${name}; in
-          if elem name [ "recurseForDerivations" "override" "overrideDerivation" "extend" "__functor" "_type" "pkgs" "lib" ] then [ ]
-          else if lib.isFunction inner && lib.functionArgs inner == { } then [ ]
-          else if isAttrs inner || isFunction inner || builtins.isPath inner then collect (depth + 1) (path ++ [ name ]) inner
-          else [ ])
-        (attrNames kind.set)
+    else if kind ? set && depth < 5 then concatMap member (attrNames kind.set)
     else [ ];
 in
 {

@@ -18,5 +18,7 @@ if tests == [ ]
 then throw "There is no test here: the file's value is ${complaint}. A test is what `pkgs.testers.runNixOSTest' gives, a set with `nodes' and `testScript', a function to one, or a set of those."
 else {
   format = 1;
+  # Known without evaluating any test.
+  paths = map (entry: entry.path) tests;
   tests = map (entry: of entry.test // { attrPath = entry.path; }) tests;
 }

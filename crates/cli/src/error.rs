@@ -52,6 +52,8 @@ pub struct CliError {
     pub hints: Vec<String>,
     /// An error of the Nix language: where, and all that is known, for reading.
     pub evaluation: Option<Box<Evaluation>>,
+    /// Of several tests of a file, the one that it is about, by its attribute path.
+    pub test: Option<String>,
 }
 
 /// An error of the Nix language on its way to the user.
@@ -82,6 +84,7 @@ impl CliError {
             message: message.to_string(),
             hints: Vec::new(),
             evaluation: None,
+            test: None,
         }
     }
 
@@ -102,6 +105,7 @@ impl CliError {
             message,
             hints,
             evaluation: None,
+            test: None,
         }
     }
 
@@ -112,6 +116,7 @@ impl CliError {
             message: "interrupted".to_owned(),
             hints: Vec::new(),
             evaluation: None,
+            test: None,
         }
     }
 
@@ -129,22 +134,33 @@ impl CliError {
             _ => "EnvironmentError",
         };
         let evaluation = self.evaluation.as_deref();
+        let heading = self.heading();
         snowglobe_events::Kind::Failure {
             class: class.to_owned(),
-            message: self.message.clone(),
+            message: match &self.test {
+                Some(test) => format!("{test}: {}", self.message),
+                None => self.message.clone(),
+            },
             location: evaluation.and_then(|evaluation| evaluation.location.clone()),
             frames: Vec::new(),
             command: None,
             subtests: Vec::new(),
             hints: self.hints.clone(),
-            details: evaluation.map(|evaluation| evaluation.details.clone()),
+            details: evaluation.map(|evaluation| heading + &evaluation.details),
         }
+    }
+
+    /// Which of several tests it is about, as a line of its own.
+    fn heading(&self) -> String {
+        let test = self.test.iter();
+        test.map(|test| format!("test {test}:\n")).collect()
     }
 
     /// Prints the error to standard error, in colour on a terminal.
     pub fn print(&self) {
         const RED: Style = AnsiColor::Red.on_default().bold();
         const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+        anstream::eprint!("{}", self.heading());
         match &self.evaluation {
             Some(evaluation) => {
                 let text =

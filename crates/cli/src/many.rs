@@ -193,9 +193,15 @@ fn evaluate(session: &Session, command: &Run, files: &[PathBuf], to_us: &Sender<
             break;
         };
         let message = match plan(session, &stream, &command.selection, file) {
-            Ok(plan) => {
+            Ok(planned) => {
                 stream.discard();
-                Message::Evaluated(Arc::new(plan), file.clone())
+                for error in &planned.unusable {
+                    let Ok(stream) = Stream::begin(session, file, Show::Nothing) else {
+                        return;
+                    };
+                    let _ = to_us.send(Message::Unusable(Box::new(stream.fail(error))));
+                }
+                Message::Evaluated(Arc::new(planned.plan), file.clone())
             }
             Err(error) => Message::Unusable(Box::new(stream.fail(&error))),
         };

@@ -1,6 +1,6 @@
 //! What most commands need: caches, archives, the evaluator's session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,17 +90,17 @@ impl Workshop {
         })
     }
 
-    /// The plan of a file's tests.
+    /// The plan of a file's tests, as far as they can be evaluated.
     pub fn plan(
         &self,
         file: &Path,
         selection: &Selection,
         notes: Box<dyn Fn(Note) + Send + Sync>,
-    ) -> Result<Plan> {
+    ) -> Result<Planned> {
         let file = absolute_file(file)?;
         let home = file.parent().unwrap_or(Path::new("/")).to_owned();
         let session = self.session(selection, &home, notes);
-        let mut plan: Option<Plan> = None;
+        let mut all: Option<Planned> = None;
         let attrs = if selection.attr.is_empty() {
             vec![String::new()]
         } else {
@@ -115,16 +115,44 @@ impl Workshop {
             };
             let one = snowglobe_evaluate::plan(&session, &request)
                 .map_err(|error| plan_error(error, selection.show_trace))?;
-            match &mut plan {
-                None => plan = Some(one),
-                Some(plan) => {
-                    plan.tests.extend(one.tests);
-                    plan.store.extend(one.store);
-                    plan.archive = one.archive;
+            let unusable = one.unusable.iter().map(|test| {
+                let mut error = evaluation_error(&test.error, selection.show_trace);
+                error.test = Some(test.attr_path.join("."));
+                error
+            });
+            let unusable: VecDeque<_> = unusable.collect();
+            match &mut all {
+                None => {
+                    let plan = one.plan;
+                    all = Some(Planned { plan, unusable });
+                }
+                Some(all) => {
+                    all.plan.tests.extend(one.plan.tests);
+                    all.plan.store.extend(one.plan.store);
+                    all.plan.archive = one.plan.archive;
+                    all.unusable.extend(unusable);
                 }
             }
         }
-        Ok(plan.expect("at least one attribute path"))
+        Ok(all.expect("at least one attribute path"))
+    }
+}
+
+/// A file's tests.
+pub struct Planned {
+    /// Those that can be run.
+    pub plan: Plan,
+    /// What is wrong with the others, each by itself.
+    pub unusable: VecDeque<CliError>,
+}
+
+impl Planned {
+    /// The plan, if every test can be run.
+    pub fn whole(self) -> Result<Plan> {
+        match self.unusable.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(self.plan),
+        }
     }
 }
 

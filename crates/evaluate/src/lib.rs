@@ -14,5 +14,5 @@ pub use blame::for_user;
 pub use build::{Build, builds};
 pub use host::{Builder, Note, Package, Packages, Session, Settings};
 pub use load::loaded;
-pub use plan::{Argument, PlanError, PlanRequest, Source, arguments, plan};
+pub use plan::{Argument, PlanError, PlanRequest, Planned, Source, Unusable, arguments, plan};
 pub use view::View;

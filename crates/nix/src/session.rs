@@ -189,6 +189,18 @@ impl<'a> Evaluator<'a> {
             .collect()
     }
 
+    /// Evaluates one element of a list; `None`: the list is shorter, or no list.
+    pub fn element(&self, list: Value<'a>, index: usize) -> Result<Option<Value<'a>>, Fault> {
+        match list {
+            Value::List(list) => list
+                .items
+                .get(index)
+                .map(|slot| self.force(slot))
+                .transpose(),
+            _ => Ok(None),
+        }
+    }
+
     /// A set of values by name.
     pub fn attrs_from(&self, entries: &[(String, Value<'a>)]) -> &'a Attrs<'a> {
         let mut builder = AttrsBuilder::with_capacity(entries.len());

@@ -11,8 +11,11 @@ final: prev: {
   mariadb_114 = final.mariadb;
   mariadb_118 = final.mariadb;
   mysql80 = throw "pkgs.mysql80 is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
-  mysql84 = throw "pkgs.mysql84 is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
   percona-server = throw "pkgs.percona-server is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
+  percona-server_8_0 = throw "pkgs.percona-server_8_0 is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
+  percona-server_lts = throw "pkgs.percona-server_lts is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
+  percona-server_innovation = throw "pkgs.percona-server_innovation is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
+  mysql84 = throw "pkgs.mysql84 is not supported: Debian trixie has MariaDB; use pkgs.mariadb";
   apacheHttpd_2_4 = final.apacheHttpd;
   netcat-debian = final.netcat;
   gcc-unwrapped = final.gcc.cc;

@@ -140,7 +140,7 @@ pub fn run(command: &Eval) -> Result {
         let [file] = &command.files[..] else {
             return Err(CliError::unusable("--plan needs one file"));
         };
-        let plan = workshop.plan(file, selection, Box::new(say))?;
+        let plan = workshop.plan(file, selection, Box::new(say))?.whole()?;
         let json = serde_json::to_string_pretty(&plan).map_err(CliError::unusable)?;
         write(json.as_bytes())?;
         write(b"\n")?;

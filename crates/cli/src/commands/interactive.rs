@@ -12,6 +12,7 @@ use crate::arguments::{Machines, Selection};
 use crate::error::{CliError, Result};
 use crate::execute::{How, execute};
 use crate::stream::{Show, Stream};
+use crate::workshop::Planned;
 
 /// `interactive`.
 #[derive(Args, Clone, Debug, Default)]
@@ -44,7 +45,8 @@ pub fn run(command: &Interactive) -> Result {
         verbose: command.verbose,
     };
     let stream = Stream::begin(&session, &command.file, show)?;
-    let plan = super::run::plan(&session, &stream, &command.selection, &command.file);
+    let plan = super::run::plan(&session, &stream, &command.selection, &command.file)
+        .and_then(Planned::whole);
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) => return Ok(stream.fail(&error).kind),

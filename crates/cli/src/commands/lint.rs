@@ -54,7 +54,14 @@ pub fn run(command: &Lint) -> Result {
         let plan = check_syntax(&file)
             .and_then(|()| session.workshop.plan(&file, &command.selection, quiet));
         let plan = match plan {
-            Ok(plan) => plan,
+            Ok(planned) => {
+                for error in &planned.unusable {
+                    error.print();
+                    worst = worst.max(error.kind);
+                }
+                mistakes += planned.unusable.len();
+                planned.plan
+            }
             Err(error) if error.kind == Kind::Unusable => {
                 error.print();
                 worst = worst.max(error.kind);

@@ -41,7 +41,13 @@ pub fn run(command: &List) -> Result {
     for file in search::files(&command.files)? {
         let quiet = Box::new(|_| {});
         let plan = match workshop.plan(&file, &command.selection, quiet) {
-            Ok(plan) => plan,
+            Ok(planned) => {
+                for error in &planned.unusable {
+                    error.print();
+                    worst = worst.max(error.kind);
+                }
+                planned.plan
+            }
             Err(error) if error.kind == Kind::Unusable => {
                 error.print();
                 worst = worst.max(error.kind);

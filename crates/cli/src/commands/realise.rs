@@ -46,7 +46,8 @@ pub fn run(command: &Realise) -> Result {
     for file in &command.files {
         let plan = session
             .workshop
-            .plan(file, &command.selection, Box::new(say))?;
+            .plan(file, &command.selection, Box::new(say))?
+            .whole()?;
         let factory = Factory::new(&session.workshop, &plan.archive, session.reporter.clone())?
             .stop(&session.interrupt);
         for test in &plan.tests {

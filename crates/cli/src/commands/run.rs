@@ -15,7 +15,7 @@ use crate::passed::{Pass, Passed, key};
 use crate::search;
 pub use crate::session::Session;
 use crate::stream::{Ended, Show, Stream, note, phase};
-use crate::workshop::check_syntax;
+use crate::workshop::{Planned, check_syntax};
 
 /// Runs the tests of all files.
 pub fn run(command: &Run) -> Result {
@@ -38,21 +38,23 @@ pub fn run(command: &Run) -> Result {
 fn in_order(session: &Session, command: &Run, files: &[PathBuf]) -> Result<Vec<Ended>> {
     let mut done: Vec<Ended> = Vec::new();
     for file in files {
-        let mut plan: Option<Plan> = None;
+        let mut planned: Option<Planned> = None;
         let mut next = 0;
         loop {
             session.interrupt.check()?;
             let stream = Stream::begin(session, file, show(command))?;
-            let result = one(session, &stream, command, file, &mut plan, next);
+            let result = one(session, &stream, command, file, &mut planned, &mut next);
             let ended = end(stream, result);
             let kind = ended.kind;
             done.push(ended);
             if kind == Kind::Interrupted || (command.fail_fast && kind != Kind::Passed) {
                 return Ok(done);
             }
-            next += 1;
-            let tests = plan.as_ref().map_or(0, |plan| plan.tests.len());
-            if next >= tests * command.repeat.max(1) as usize {
+            let left = planned.as_ref().is_some_and(|planned| {
+                let runs = planned.plan.tests.len() * command.repeat.max(1) as usize;
+                !planned.unusable.is_empty() || next < runs
+            });
+            if !left {
                 break;
             }
         }
@@ -101,13 +103,11 @@ fn tell(command: &Run, done: &[Ended]) -> Result<()> {
 /// Runs the tests of a plan that was made before; the command's file names them in messages.
 pub fn planned(session: &Session, command: &Run, plan: Plan) -> Result {
     let file = command.files.first().map_or(Path::new("test"), |f| f);
-    let count = plan.tests.len();
-    let mut plan = Some(plan);
     let mut worst = Kind::Passed;
-    for number in 0..count {
+    for test in &plan.tests {
         session.interrupt.check()?;
         let stream = Stream::begin(session, file, show(command))?;
-        let result = one(session, &stream, command, file, &mut plan, number);
+        let result = once(session, &stream, command, &plan, test);
         worst = worst.max(end(stream, result).kind);
     }
     Ok(worst)
@@ -134,7 +134,7 @@ pub fn plan(
     stream: &Stream,
     selection: &Selection,
     file: &Path,
-) -> Result<Plan> {
+) -> Result<Planned> {
     let scope = stream.sink.scope();
     let workshop = &session.workshop;
     // Found without waiting for a download.
@@ -144,32 +144,31 @@ pub fn plan(
     phase(&scope, Phase::Fetch, || workshop.snapshot())?;
     let notes = scope.clone();
     let say = Box::new(move |said| note(&notes, said));
-    let plan = phase(&scope, Phase::Evaluate, || {
+    phase(&scope, Phase::Evaluate, || {
         workshop.plan(file, selection, say)
-    })?;
-    if plan.tests.is_empty() {
-        return Err(CliError::unusable(format!(
-            "{} holds no test",
-            file.display()
-        )));
-    }
-    Ok(plan)
+    })
 }
 
-/// Runs one test of a file: the plan is made first, if there is none.
+/// Runs the next test of a file: the plan is made first, if there is none. What cannot be evaluated is
+/// told before anything runs.
 fn one(
     session: &Session,
     stream: &Stream,
     command: &Run,
     file: &Path,
-    slot: &mut Option<Plan>,
-    number: usize,
+    slot: &mut Option<Planned>,
+    next: &mut usize,
 ) -> Result<Outcome> {
-    let plan = match slot {
-        Some(plan) => plan,
+    let planned = match slot {
+        Some(planned) => planned,
         None => slot.insert(plan(session, stream, &command.selection, file)?),
     };
-    let test = &plan.tests[number % plan.tests.len()];
+    if let Some(error) = planned.unusable.pop_front() {
+        return Err(error);
+    }
+    let plan = &planned.plan;
+    let test = &plan.tests[*next % plan.tests.len()];
+    *next += 1;
     once(session, stream, command, plan, test)
 }
 

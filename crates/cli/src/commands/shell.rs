@@ -12,6 +12,7 @@ use crate::error::{CliError, Kind, Result, chain};
 use crate::execute::{How, execute};
 use crate::session::Session;
 use crate::stream::{Show, Stream};
+use crate::workshop::Planned;
 
 /// `shell`.
 #[derive(Args, Clone, Debug, Default)]
@@ -125,7 +126,8 @@ fn in_run(command: &Shell, text: Option<&str>) -> Result<(Kind, Option<i32>)> {
 fn in_test(command: &Shell, file: &Path, text: Option<String>) -> Result<(Kind, Option<i32>)> {
     let session = Session::open(&command.machines)?;
     let stream = Stream::begin(&session, file, Show::Shell { verbose: false })?;
-    let plan = super::run::plan(&session, &stream, &command.selection, file);
+    let plan =
+        super::run::plan(&session, &stream, &command.selection, file).and_then(Planned::whole);
     let test = plan.and_then(|plan| {
         let test = super::interactive::only(&plan)?.clone();
         if test.nodes.iter().all(|node| node.name != command.machine) {
