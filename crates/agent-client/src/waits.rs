@@ -11,7 +11,7 @@ use crate::request::{Event, Request};
 use crate::{Agent, Error};
 
 /// For requests that only compute.
-const SHORT: Option<Duration> = Some(Duration::from_secs(30));
+const SHORT: Option<Duration> = Some(Duration::from_secs(120));
 
 fn unexpected<T>(outcome: &Outcome) -> Result<T, Error> {
     Err(Error::Unexpected(format!("{outcome:?}")))

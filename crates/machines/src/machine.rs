@@ -30,10 +30,10 @@ use crate::running::{Ended, Process, Running};
 use crate::snapshot::Snapshot;
 use crate::spec::MachineSpec;
 
-/// How long QEMU may take until its monitor answers.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long ordinary commands of the monitor may take.
-pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// How long QEMU may take until its monitor answers, on a host that is busy with other machines.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// How long ordinary commands of the monitor may take, on such a host.
+pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// A machine that takes nothing on its console is not waited for longer.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -465,6 +465,25 @@ impl Machine {
     /// Process id of QEMU.
     pub fn pid(&self) -> Option<u32> {
         self.running()?.process().qemu_id()
+    }
+
+    /// How long its processors wanted to run since it was started, while the host ran something
+    /// else. Zero where the host does not tell.
+    pub fn starved(&self) -> Duration {
+        let Some(pid) = self.pid() else {
+            return Duration::ZERO;
+        };
+        let threads = fs::read_dir(format!("/proc/{pid}/task"));
+        let delays = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|thread| {
+                let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+                let delay = text.split_whitespace().nth(1)?;
+                delay.parse().ok().map(Duration::from_nanos)
+            });
+        delays.max().unwrap_or_default()
     }
 
     /// The ports of its cards.

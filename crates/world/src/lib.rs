@@ -5,6 +5,7 @@ mod agent;
 mod checkpoint;
 mod machine;
 mod tools;
+mod turns;
 mod vlan;
 mod warm;
 mod world;

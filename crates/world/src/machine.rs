@@ -20,8 +20,8 @@ use crate::warm::{Bake, Warm, Warmth};
 
 /// How often a wait for the end of a machine looks at its limit.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long QEMU may take to end when it was told to.
-const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long QEMU may take to end when it was told to, on a host that is busy with other machines.
+pub(crate) const END_LIMIT: Duration = Duration::from_secs(120);
 
 /// One machine of a test.
 #[derive(Clone)]
@@ -364,6 +364,10 @@ impl Machine {
     fn bake(&self, bake: &Bake, limit: &Limit) -> Result<bool, Fault> {
         let inner = &self.0;
         let name = inner.machine.name();
+        let _turn = bake.turn(limit)?;
+        if let Some(saved) = bake.settled() {
+            return Ok(saved);
+        }
         let why = "booting once to be saved".to_owned();
         inner.observer.state(name, MachineState::Baking, Some(why));
         inner
@@ -380,7 +384,10 @@ impl Machine {
                 inner.machine.crash(END_LIMIT).map_err(fault)?;
                 inner.machine.forget_state().map_err(fault)?;
                 inner.observer.state(name, MachineState::Stopped, Some(why));
-                Ok(false)
+                match limit.cancel.is_cancelled() {
+                    true => Err(Fault::Cancelled),
+                    false => Ok(false),
+                }
             }
         }
     }

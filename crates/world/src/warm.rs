@@ -4,23 +4,31 @@
 //! there. A machine that spoke on a network before that point cannot be saved: it asked something
 //! that nobody was there to answer. That is remembered, and the whole test then boots live, in the
 //! order of its script. All that is missing is made when the first machine of a run starts, so that
-//! this is known before any of them was restored.
+//! this is known before any of them was restored; as many at once as the host has processors.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use snowglobe_agent_client as client;
-use snowglobe_driver::Limit;
+use snowglobe_driver::{Fault, Limit};
 use snowglobe_machines::Machine;
 use snowglobe_machines::snapshot::{After, Snapshot, Snapshots};
 
+use crate::machine::END_LIMIT;
+use crate::turns::{Turn, Turns};
+
 /// How long a machine must be idle to be saved.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long after its start a machine is saved even if it is not idle.
+/// How long after its start a machine is saved even if it is not idle, as long as the host has
+/// processors for it.
 const READY_LIMIT: Duration = Duration::from_secs(120);
+/// As long as it is saved even on a host that is busy elsewhere.
+const BUSY_LIMIT: Duration = Duration::from_secs(1200);
+/// How often a machine that boots to be saved is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How the machines of one run start.
 #[derive(Clone)]
@@ -76,6 +84,17 @@ pub struct Bake {
     path: PathBuf,
     spoke: PathBuf,
     live: Arc<AtomicBool>,
+    turns: Turns,
+}
+
+/// Why a machine that boots to be saved is not waited for any longer.
+enum Enough {
+    /// It has sent this on a network.
+    Spoke(String),
+    /// It had its time.
+    Late,
+    /// Another one spoke, so that all machines boot live.
+    Live,
 }
 
 impl Warm {
@@ -128,6 +147,7 @@ impl Warm {
                 path: snapshots.path(&key),
                 spoke,
                 live: self.policy.live.clone(),
+                turns: Turns::new(&self.policy.directory),
             }),
         }
     }
@@ -148,6 +168,7 @@ impl Warm {
             path: snapshots.path(&key),
             spoke,
             live: self.policy.live.clone(),
+            turns: Turns::new(&self.policy.directory),
         })
     }
 
@@ -175,6 +196,19 @@ impl Warm {
 }
 
 impl Bake {
+    /// Waits until the host has a processor for one more machine.
+    pub fn turn(&self, limit: &Limit) -> Result<Turn, Fault> {
+        self.turns.take(limit)
+    }
+
+    /// Whether it need not be made any more: somebody else has made it, or all machines boot.
+    pub fn settled(&self) -> Option<bool> {
+        if self.live.load(Ordering::SeqCst) {
+            return Some(false);
+        }
+        self.path.exists().then_some(true)
+    }
+
     /// Waits for the ready point and saves the machine, which ends. The error says why it cannot be
     /// saved.
     pub fn save(
@@ -183,18 +217,7 @@ impl Bake {
         agent: &client::Agent,
         limit: &Limit,
     ) -> Result<(), String> {
-        let cancel = client::Cancel::new();
-        let hook = cancel.clone();
-        limit.cancel.on_cancel(move || hook.cancel());
-        let agent = agent.with_cancel(cancel);
-        agent
-            .wait_for_ready(IDLE, READY_LIMIT)
-            .map_err(|e| format!("it did not come up: {e}"))?;
-        let spoke = machine
-            .cards()
-            .iter()
-            .find_map(|(vlan, port)| vlan.spoke(*port));
-        if let Some(what) = spoke {
+        if let Some(what) = wait_until_ready(machine, agent, limit, &self.live)? {
             self.live.store(true, Ordering::SeqCst);
             let why = format!("it cannot be saved: while booting it sent {what}");
             if let Some(folder) = self.spoke.parent() {
@@ -209,9 +232,63 @@ impl Bake {
         machine
             .save(&self.path, After::End)
             .map_err(|e| format!("it cannot be saved: {e}"))?;
-        if machine.wait_ended(Duration::from_secs(10)).is_none() {
+        if machine.wait_ended(END_LIMIT).is_none() {
             return Err("it did not end after it was saved".to_owned());
         }
         Ok(())
     }
+}
+
+/// Waits for the ready point, or until its time is over; if it speaks on a network before, gives
+/// what it sent.
+fn wait_until_ready(
+    machine: &Machine,
+    agent: &client::Agent,
+    limit: &Limit,
+    live: &AtomicBool,
+) -> Result<Option<String>, String> {
+    let cancel = client::Cancel::new();
+    let hook = cancel.clone();
+    limit.cancel.on_cancel(move || hook.cancel());
+    let waiting = agent.with_cancel(cancel.clone());
+    let over = AtomicBool::new(false);
+    let (enough, ready) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let begin = Instant::now();
+            while !over.load(Ordering::SeqCst) {
+                let enough = match speech(machine) {
+                    Some(what) => Some(Enough::Spoke(what)),
+                    None if begin.elapsed().saturating_sub(machine.starved()) >= READY_LIMIT => {
+                        Some(Enough::Late)
+                    }
+                    None => live.load(Ordering::SeqCst).then_some(Enough::Live),
+                };
+                if enough.is_some() {
+                    cancel.cancel();
+                    return enough;
+                }
+                std::thread::sleep(LOOK);
+            }
+            None
+        });
+        let ready = waiting.wait_for_ready(IDLE, BUSY_LIMIT);
+        over.store(true, Ordering::SeqCst);
+        let enough = match watch.join() {
+            Ok(enough) => enough,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        (enough, ready)
+    });
+    match (enough, ready) {
+        (Some(Enough::Spoke(what)), _) => Ok(Some(what)),
+        (Some(Enough::Live), _) => Err("it is not saved, since all machines boot".to_owned()),
+        (Some(Enough::Late), _) | (None, Ok(_)) => Ok(speech(machine)),
+        (None, Err(error)) => Err(format!("it did not come up: {error}")),
+    }
+}
+
+/// What the machine has said on its networks.
+fn speech(machine: &Machine) -> Option<String> {
+    let mut cards = machine.cards().iter();
+    cards.find_map(|(vlan, port)| vlan.spoke(*port))
 }
