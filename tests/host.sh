@@ -15,10 +15,10 @@ host_test() {
     log=$scratch/log
     if ( set -e; "$2" ) >"$log" 2>&1; then
         ok
-        printf 'pass  %-28s %4s s\n' "$1" $(($(date +%s) - begin))
+        told pass "$1" $(($(date +%s) - begin))
     else
         bad "$1"
-        printf 'FAIL  %-28s %4s s\n' "$1" $(($(date +%s) - begin))
+        told FAIL "$1" $(($(date +%s) - begin))
         tail -n 40 "$log" | sed 's/^/      /'
     fi
 }
@@ -138,6 +138,5 @@ if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; th
     umount "$scratch/try"
     host_test "a full disk" disk_full
 else
-    skipped=$((skipped + 1))
-    echo "skip  a full disk: mounting a small file system needs root"
+    skip "a full disk" "mounting a small file system needs root"
 fi

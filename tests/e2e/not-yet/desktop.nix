@@ -12,7 +12,7 @@
     services.displayManager.defaultSession = "none+icewm";
     imports = [ <nixpkgs/nixos/tests/common/auto.nix> ];
     test-support.displayManager.auto.enable = true;
-    environment.systemPackages = [ pkgs.xdotool pkgs.imagemagick ];
+    environment.systemPackages = [ pkgs.xdotool pkgs.imagemagick pkgs.xorg.xwd ];
     environment.sessionVariables.SEEN_IN_SESSIONS = "yes";
   };
 
