@@ -3,6 +3,7 @@
 # shellcheck shell=sh
 
 step "booted instead of restored"
+machine_test "wayland-firefox, booted" 1800 0 "$snowglobe" run --rerun --cold examples/wayland-firefox.nix
 for file in tests/e2e/*.nix; do
     name=$(basename "$file" .nix)
     case " $booted " in *" $name "*) continue ;; esac

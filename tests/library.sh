@@ -18,3 +18,9 @@ if timeout 120 "$snowglobe" eval nixpkgs/snowglobe/options.nix -A markdown --raw
 else
     bad "docs/options.md is not what the modules say: run ./x docs"
 fi
+
+# Every method of a machine is in the user's guide.
+methods=$(sed -n '/^class BaseMachine/,/^class Wait/s/^    def \([a-z][a-z_]*\)(.*/\1/p' python/test_driver/machine/__init__.py | sort -u)
+missing=
+for method in $methods; do grep -q "\`$method[(\`]" docs/machines.md || missing="$missing $method"; done
+if [ -n "$methods" ] && [ -z "$missing" ]; then ok; else bad "docs/machines.md lacks:$missing"; fi

@@ -27,6 +27,10 @@ machine_test() {
 machine_test "client-server" 600 0 "$snowglobe" run --rerun examples/client-server.nix
 machine_test "minimal" 600 0 "$snowglobe" run --rerun examples/minimal.nix
 machine_test "postgrest" 600 0 "$snowglobe" run --rerun examples/postgrest.nix
+machine_test "wayland-firefox" 1800 0 "$snowglobe" run --rerun examples/wayland-firefox.nix
+for name in minimal postgrest; do
+    machine_test "$name, booted" 600 0 "$snowglobe" run --rerun --cold "examples/$name.nix"
+done
 # failing NAME FILE WORDS: the test fails, and says so in these words.
 failing() {
     # shellcheck disable=SC2016
