@@ -40,5 +40,6 @@ suite() {
 }
 suite "CppNix's language suite" nix tests/conformance/nix "$snowglobe"
 suite "nixpkgs' library tests" nixpkgs.lib tests/conformance/nix "$snowglobe"
+suite "the module system's own suite" nixpkgs.lib tests/conformance/lib "$snowglobe"
 suite "derivations of a nixpkgs of 2014" nixpkgs-2014 tests/conformance/nix "$snowglobe"
 suite "tests of nixpkgs" nixpkgs tests/conformance/nixos "$snowglobe"

@@ -59,7 +59,7 @@ let
         throw "Module `${toString (m.key or key)}' has an unsupported attribute `${head (attrNames unsupported)}'. This is caused by introducing a top-level `config' or `options' attribute. Add configuration attributes immediately on the top level instead, or move all of them (namely: ${toString (attrNames unsupported)}) into the explicit `config' attribute.${place unsupported}"
       else {
         key = toString (m.key or key);
-        file = toString (m._file or file);
+        file = fileOf file m;
         class = m._class or null;
         disabled = m.disabledModules or [ ];
         imports = m.imports or [ ];
@@ -74,13 +74,19 @@ let
       in
       {
         key = toString (m.key or key);
-        file = toString (m._file or file);
+        file = fileOf file m;
         class = m._class or null;
         disabled = m.disabledModules or [ ];
         imports = m.require or [ ] ++ m.imports or [ ];
         options = { };
         config = if m ? freeformType then lib.mkMerge [ config { _module.freeformType = m.freeformType; } ] else config;
       };
+
+  # A module that stands in an expression is in the file of its first attribute.
+  fileOf = file: m:
+    if m ? _file then toString m._file
+    else if file != unknownModule || m == { } then toString file
+    else (builtins.unsafeGetAttrPos (head (attrNames m)) m).file or file;
 
   place = attrs:
     let position = builtins.unsafeGetAttrPos (head (attrNames attrs)) attrs; in
@@ -118,7 +124,7 @@ let
         in
         "The module argument `${name}' is not defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}: neither `specialArgs' nor `_module.args' has it.${
           if near == [ ] then " There are: ${lib.concatStringsSep ", " known}."
-          else " Did you mean ${lib.concatMapStringsSep " or " (n: "`${n}'") near}?"}";
+          else " Did you mean ${alternatives (map (n: "`${n}'") near)}?"}";
       # Several modules may want it: one of them is named.
       wantedBy = name: toString (head (filter (m: m.wanted.${name} or null != null) preloaded.loaded ++ [ { file = unknownModule; } ])).file;
       common = base // mapAttrs (name: lookup (wantedBy name) name) (builtins.intersectAttrs (removeAttrs preloaded.wanted (attrNames base)) preloaded.wanted);
@@ -143,19 +149,26 @@ let
         if initial == [ ] || (tail initial == [ ] && (head initial).imports == [ ]) then initial
         else genericClosure { startSet = initial; operator = children; };
       disabling = filter (m: m.disabled != [ ]) closure;
+      # Keys of modules that others disable.
+      disabled =
+        let
+          keyOf = m: entry:
+            if isString entry && builtins.substring 0 1 entry != "/" then "${toString (specialArgs.modulesPath or "")}/${entry}"
+            else if isAttrs entry && entry ? key then toString entry.key
+            else if isAttrs entry then throw "Module `${m.file}' contains a disabledModules item that is an attribute set, presumably a module, that does not have a `key' attribute. Without one, give its path."
+            else toString entry;
+        in
+        concatMap (m: map (keyOf m) (lib.toList m.disabled)) disabling;
       collected =
         if disabling == [ ] then closure
         else
-          let
-            keyOf = m: entry:
-              if isString entry && builtins.substring 0 1 entry != "/" then "${toString (specialArgs.modulesPath or "")}/${entry}"
-              else if isAttrs entry && entry ? key then toString entry.key
-              else if isAttrs entry then throw "Module `${m.file}' contains a disabledModules item that is an attribute set, presumably a module, that does not have a `key' attribute. Without one, give its path."
-              else toString entry;
-            disabled = concatMap (m: map (keyOf m) (lib.toList m.disabled)) disabling;
-            enabled = filter (m: !elem m.key disabled);
-          in
+          let enabled = filter (m: !elem m.key disabled); in
           genericClosure { startSet = enabled initial; operator = m: enabled (children m); };
+      inGraph = m: {
+        inherit (m) key file;
+        imports = map inGraph (children m);
+        disabled = elem m.key disabled;
+      };
       classed =
         if class == null then collected
         else map
@@ -227,7 +240,7 @@ let
           };
         };
         # For those that look at how an evaluation came about.
-        graph = map (m: { inherit (m) key file; }) collected;
+        graph = map inGraph initial;
       };
       extendedPrefix = prefix;
       allSpecialArgs = specialArgs;
@@ -324,7 +337,7 @@ let
           if isOption d.options then d
           else d // { options = mkOption { type = types.submoduleWith { modules = [{ _file = d.file; inherit (d) options; }]; }; }; };
         bare = head (filter (d: !isOption d.options) declarations);
-        nested = lib.all (d: (d.options.type or null).name or "submodule" == "submodule") withOption;
+        nested = lib.all (d: (d.options.type or null).name or null == "submodule") withOption;
       in
       if nested then optionEntry loc (map asSubmodule declarations) definitions
       else throw "The option `${showOption loc}' in module `${(head withOption).file}' would be a parent of the following options, but its type `${(head withOption).options.type.description or "<no description>"}' does not support nested options.\n${
@@ -364,7 +377,8 @@ let
         let
           option = d.options;
           clash = filter (name: acc ? ${name} && option ? ${name}) [ "default" "example" "description" "apply" ];
-          merged = (acc.type or types.unspecified).typeMerge (option.type or types.unspecified).functor;
+          # In this order, since modules of submodules are in the order in which they were given.
+          merged = (option.type or types.unspecified).typeMerge (acc.type or types.unspecified).functor;
           both = acc ? type && option ? type;
         in
         if clash != [ ] || (both && merged == null) then
@@ -412,6 +426,7 @@ let
     in
     {
       value = optionValue loc file option definitions;
+      valueMeta = (option.type or types.unspecified).valueMeta loc resolved.values;
       isDefined = resolved.values != [ ];
       inherit (resolved) highestPrio;
       definitions = map (def: def.value) resolved.values;
@@ -472,11 +487,16 @@ let
     in
     builtins.addErrorContext "while evaluating the error message for definitions for `${showOption loc}', which is an option that does not exist" (
       "The option `${showOption loc}' does not exist. Definition values:${showDefsOf loc sameOption}"
-      + lib.optionalString (shown != [ ]) "\n\nDid you mean ${lib.concatStringsSep " or " shown}?"
+      + lib.optionalString (shown != [ ]) "\n\nDid you mean ${alternatives shown}?"
       + lib.optionalString (holdsOption 2 def.value) "\n\nIt seems as if you're trying to declare an option by placing it into `config' rather than `options'!"
       + lib.optionalString (declarations == [ ])
         "\n\nHowever there are no options defined${lib.optionalString (prefix != [ ]) " in `${showOption prefix}'"}. This can happen if you e.g. declared your options in `types.submodule' under `config' rather than `options'."
     );
+
+  # `a, b or c`
+  alternatives = words:
+    if length words < 2 then head words
+    else "${lib.concatStringsSep ", " (lib.init words)} or ${lib.last words}";
 
   # Whether a value is an option's declaration or a set with one in it. A value may be an error.
   holdsOption = depth: value:
@@ -504,16 +524,17 @@ let
     in
     lib.sortOn length (lib.unique (concatMap (search 4) (treesAt path declarations)));
 
-  # At most two names that are a few edits away, or that contain the word or are in it.
+  # At most three names that are a few edits away, or that contain the word or are in it.
   closest = word: names:
     let
       limit = lib.max 2 (lib.min 4 (builtins.stringLength word / 3));
       # Half a name counts as well: `isNormal` for `isNormalUser`.
       begun = name: builtins.stringLength word > 3 && lib.hasPrefix (lib.toLower word) (lib.toLower name);
-      related = name: lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name) || begun name;
+      # Of few names, any may be the one.
+      related = name: length names <= 2 || lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name) || begun name;
       ranked = lib.sortOn (name: lib.levenshtein word name) (filter related names);
     in
-    lib.take 2 ranked;
+    lib.take 3 ranked;
 
   # -- small public pieces -----------------------------------------------------------------------
 

@@ -163,7 +163,9 @@ rec {
     let
       position = if def.parent or null == null then null else builtins.unsafeGetAttrPos name def.parent;
     in
-    if position == null then def.file else "${position.file}:${toString position.line}";
+    # Who names a file for a definition wants to read that name.
+    if position == null || !(lib.hasPrefix position.file def.file) then def.file
+    else "${position.file}:${toString position.line}${lib.removePrefix position.file def.file}";
 
   showDefs = showDefsOf [ ];
   showDefsOf = loc: defs: lib.concatMapStrings

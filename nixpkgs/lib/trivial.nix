@@ -60,7 +60,7 @@ rec {
   importJSON = path: fromJSON (readFile path);
   importTOML = path: fromTOML (readFile path);
 
-  warn = message: trace "evaluation warning: ${message}";
+  warn = builtins.warn;
   warnIf = condition: message: if condition then warn message else id;
   warnIfNot = condition: message: if condition then id else warn message;
   info = message: trace "INFO: ${message}";

@@ -50,11 +50,13 @@ let
     , functor ? defaultFunctor name
     , deprecationMessage ? null
     , nestedTypes ? { }
+    # What is known of a value besides itself, such as the evaluation behind a submodule's.
+    , valueMeta ? (_: _: { })
     , ...
     }@args:
     {
       _type = "option-type";
-      inherit name check merge emptyValue getSubOptions getSubModules substSubModules deprecationMessage nestedTypes descriptionClass;
+      inherit name check merge valueMeta emptyValue getSubOptions getSubModules substSubModules deprecationMessage nestedTypes descriptionClass;
       description = if description == null then name else description;
       functor = if functor ? wrappedDeprecationMessage || functor ? wrapped then functor else functor // { wrapped = null; };
       typeMerge =
@@ -132,6 +134,26 @@ let
 
   # -- containers --------------------------------------------------------------------------------
 
+  # What `f` makes of each element of lists. `[definition 1-entry 2]` names one that has no name in messages.
+  listElements = f: loc: defs:
+    let
+      element = defNumber: def: entryNumber: value:
+        let
+          resolved =
+            if value ? _type then (resolveDefinitions [{ inherit (def) file; inherit value; }]).values
+            else [{ inherit (def) file; inherit value; }];
+        in
+        if resolved == [ ] then [ ]
+        else [ (f (loc ++ [ "[definition ${toString defNumber}-entry ${toString entryNumber}]" ]) resolved) ];
+      ofDefinition = defNumber: def: lib.concatLists (lib.imap1 (element defNumber def) def.value);
+    in
+    lib.concatLists (lib.imap1 ofDefinition defs);
+
+  # An option that says where it was declared.
+  declaredAt = position: option:
+    if position == null then { declarations = [ ]; declarationPositions = [ ]; } // option
+    else { declarations = [ position.file ]; declarationPositions = [ position ]; } // option;
+
   # Definitions of sets to one set of their elements' definitions.
   elementDefinitions = defs:
     zipAttrsWith (_: ds: ds)
@@ -158,6 +180,10 @@ let
       in
       if lazy then mapAttrs lazyElement byName
       else mapAttrs (name: values: mergeResolved (loc ++ [ name ]) elemType values) present;
+    valueMeta = loc: defs: {
+      attrs = mapAttrs (name: ds: elemType.valueMeta (loc ++ [ name ]) (resolveDefinitions ds).values)
+        (lib.filterAttrs (_: ds: lazy || (resolveDefinitions ds).values != [ ]) (elementDefinitions defs));
+    };
     emptyValue = { value = { }; };
     getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "<${placeholder}>" ]);
     getSubModules = elemType.getSubModules;
@@ -222,9 +248,9 @@ let
         else if documented._module.freeformType or null != null
         then "open submodule of ${phrase isNoun documented._module.freeformType}"
         else name;
-      descriptionClass = "noun";
       check = x: isAttrs x || isFunction x || isPath x || isString x && substring 0 1 x == "/";
       merge = loc: defs: (evaluate loc defs).config;
+      valueMeta = loc: defs: { configuration = evaluate loc defs; };
       emptyValue = { value = { }; };
       getSubOptions = prefix:
         let
@@ -262,8 +288,9 @@ let
               if a.shorthandOnlyDefinesConfig == null then b.shorthandOnlyDefinesConfig
               else if b.shorthandOnlyDefinesConfig == null || a.shorthandOnlyDefinesConfig == b.shorthandOnlyDefinesConfig then a.shorthandOnlyDefinesConfig
               else throw "A submoduleWith option is declared multiple times with conflicting shorthandOnlyDefinesConfig values";
-            description = same "descriptions" a.description b.description;
-            class = same "class values" a.class b.class;
+            # The declaration that came first is `b`.
+            description = same "descriptions" b.description a.description;
+            class = same "class values" b.class a.class;
           };
       };
     };
@@ -333,8 +360,10 @@ let
         between = low: high:
           assert lib.assertMsg (low <= high) "numbers.between: ${toString low} is greater than ${toString high}";
           described "numberBetween" "integer or floating point number between ${betweenText low high}" (x: x >= low && x <= high);
-        nonnegative = described "numberNonnegative" "nonnegative integer or floating point number, meaning >=0" (x: x >= 0);
-        positive = described "numberPositive" "positive integer or floating point number, meaning >0" (x: x > 0);
+        nonnegative = described "numberNonnegative" "nonnegative integer or floating point number, meaning >=0" (x: x >= 0)
+          // { descriptionClass = "nonRestrictiveClause"; };
+        positive = described "numberPositive" "positive integer or floating point number, meaning >0" (x: x > 0)
+          // { descriptionClass = "nonRestrictiveClause"; };
       };
     ints = {
       between = intBetween;
@@ -438,7 +467,10 @@ let
     };
     attrsOf = elemType: attrsWith { inherit elemType; };
     lazyAttrsOf = elemType: attrsWith { inherit elemType; lazy = true; };
-    loaOf = elemType: throw "The type types.loaOf was removed from nixpkgs; use attrsOf.";
+    loaOf = elemType: types.attrsOf elemType // {
+      name = "loaOf";
+      deprecationMessage = "Sets of this type were given as lists once; use attrsOf.";
+    };
 
     listOf = elemType: mkOptionType {
       name = "listOf";
@@ -446,19 +478,8 @@ let
       descriptionClass = "composite";
       check = isList;
       merge = loc: defs:
-        let
-          # `[definition 1-entry 2]` names an element that has no name in messages.
-          element = defNumber: def: entryNumber: value:
-            let
-              resolved =
-                if value ? _type then (resolveDefinitions [{ inherit (def) file; inherit value; }]).values
-                else [{ inherit (def) file; inherit value; }];
-            in
-            if resolved == [ ] then [ ]
-            else [ (mergeResolved (loc ++ [ "[definition ${toString defNumber}-entry ${toString entryNumber}]" ]) elemType resolved) ];
-          ofDefinition = defNumber: def: lib.concatLists (lib.imap1 (element defNumber def) def.value);
-        in
-        lib.concatLists (lib.imap1 ofDefinition defs);
+        listElements (place: resolved: mergeResolved place elemType resolved) loc defs;
+      valueMeta = loc: defs: { list = listElements (place: resolved: elemType.valueMeta place resolved) loc defs; };
       emptyValue = { value = [ ]; };
       getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "*" ]);
       getSubModules = elemType.getSubModules;
@@ -488,6 +509,7 @@ let
         if nulls == length defs then null
         else if nulls != 0 then throw "The option `${showOption loc}' is defined both null and not null, in ${lib.showFiles (map (d: d.file) defs)}."
         else elemType.merge loc defs);
+      valueMeta = loc: defs: if lib.any (def: def.value == null) defs then { } else elemType.valueMeta loc defs;
       emptyValue = { value = null; };
       getSubOptions = elemType.getSubOptions;
       getSubModules = elemType.getSubModules;
@@ -507,7 +529,8 @@ let
       merge = plainlyIf (isPlain t1 && isPlain t2) (loc: defs:
         if lib.all (def: t1.check def.value) defs then t1.merge loc defs
         else if lib.all (def: t2.check def.value) defs then t2.merge loc defs
-        else mergeOneOption loc defs);
+        else lib.warn "One or more definitions did not pass the type-check of the 'either' type, for `${showOption loc}'." (mergeOneOption loc defs));
+      valueMeta = loc: defs: (if lib.all (def: t1.check def.value) defs then t1 else t2).valueMeta loc defs;
       typeMerge = f':
         let
           first = t1.typeMerge (elemAt f'.payload.elemType 0).functor;
@@ -554,7 +577,7 @@ let
       let
         tags = mapAttrs
           (name: option:
-            if lib.isOption option then option
+            if lib.isOption option then declaredAt (builtins.unsafeGetAttrPos name given) option
             else throw "In attrTag, each tag value must be an option, but tag ${name} ${
               if isOptionType option then "was a bare type, not wrapped in mkOption" else "was of type ${builtins.typeOf option}"}.")
           given;
@@ -577,26 +600,32 @@ let
             ${choice} = (lib.modules.evalOptionValue here tags.${choice}
               (map (def: { inherit (def) file; value = def.value.${choice}; parent = def.value; }) defs)).value;
           };
-        getSubOptions = prefix: mapAttrs (name: option: { loc = prefix ++ [ name ]; declarations = [ ]; } // option) tags;
+        getSubOptions = prefix: mapAttrs (name: option: option // { loc = prefix ++ [ name ]; }) tags;
         functor = defaultFunctor "attrTag" // {
           type = payload: types.attrTag payload.tags;
           payload = { inherit tags; };
           binOp = a: b:
             let
+              all = part: options: concatMap (option: option.${part}) options;
               merged = zipAttrsWith (_: options: if length options == 1 then head options
-                else lib.modules.mergeOptionDecls [ ] (map (o: { options = o; }) options)) [ a.tags b.tags ];
+                else lib.modules.mergeOptionDecls [ ] (map (o: { options = o; }) options) // {
+                  declarations = all "declarations" options;
+                  declarationPositions = all "declarationPositions" options;
+                }) [ a.tags b.tags ];
             in
             { tags = merged; };
         };
       };
 
-    coercedTo = from: coerce: to: mkOptionType {
+    coercedTo = from: coerce: to:
+      let coerced = def: if from.check def.value then def // { value = coerce def.value; } else def; in
+      mkOptionType {
       name = "coercedTo";
-      description = "${phrase isChoice to} or ${phrase isChoice from} convertible to it";
+      description = "${phrase isChoice to} or ${phrase (class: class == "noun") from} convertible to it";
       check = x: to.check x || (from.check x && to.check (coerce x));
       merge = loc: defs:
-        let convert = value: if from.check value then coerce value else value; in
-        to.merge loc (map (def: def // { value = convert def.value; }) defs);
+        to.merge loc (map coerced defs);
+      valueMeta = loc: defs: to.valueMeta loc (map coerced defs);
       emptyValue = to.emptyValue;
       getSubOptions = to.getSubOptions;
       getSubModules = to.getSubModules;
@@ -641,20 +670,25 @@ let
       descriptionClass = "noun";
       check = isOptionType;
       merge = loc: defs:
-        if length defs == 1 then (head defs).value
-        else
+        let
+          # Options of submodules are declared where the type is defined.
+          placed = def:
+            let modules = def.value.getSubModules; in
+            if modules == null || modules == [ ] then def.value
+            else def.value.substSubModules (map (setDefaultModuleLocation def.file) modules);
           # Let an evaluation of an option with all of these types combine them.
-          let
-            merged = lib.modules.mergeOptionDecls loc
-              (map (def: { _file = def.file; options = mkOption { type = def.value; }; }) defs);
-          in
-          merged.type;
+          merged = lib.modules.mergeOptionDecls loc
+            (map (def: { _file = def.file; options = mkOption { type = placed def; }; }) defs);
+        in
+        # A type that stands alone may have been changed by hand, which `substSubModules` would undo.
+        if length defs == 1 then (head defs).value else merged.type;
     };
     optionDeclaration = mkOptionType {
       name = "optionDeclaration";
       description = "option declaration";
       descriptionClass = "noun";
-      check = lib.isOption;
+      # One that was evaluated is no declaration any more.
+      check = x: lib.isOption x && !(x ? isDefined);
       merge = mergeOneOption;
     };
 
@@ -712,7 +746,8 @@ let
       descriptionClass = "noun";
       check = x:
         let
-          text = "${if isAttrs x then x.outPath or (toString x) else toString x}";
+          # A path in a configuration is copied into the store when it is used.
+          text = if isPath x && inStore != null then "${x}" else "${if isAttrs x then x.outPath or (toString x) else toString x}";
           isAbsolute = substring 0 1 text == "/";
           # Not the store itself, nor a hidden file in it.
           inside = match "${builtins.storeDir}/[^./].*" text != null;
@@ -754,15 +789,38 @@ let
     name = "attrListOf";
     description = "attribute list of ${phrase isNoun elemType}";
     descriptionClass = "composite";
-    check = x: isAttrs x || isList x && lib.all (e: isAttrs e && length (attrNames e) == 1) x;
+    # What is wrong with an element is said when it is merged.
+    check = x: isAttrs x || isList x;
     merge = loc: defs:
       let
-        entries = def: if isAttrs def.value then lib.mapAttrsToList (name: value: { ${name} = value; }) def.value else def.value;
-        one = def: entry:
-          let name = head (attrNames entry); in
-          { ${name} = mergeResolved (loc ++ [ name ]) elemType (resolveDefinitions [{ inherit (def) file; value = entry.${name}; }]).values; };
+        wrong = def: what:
+          throw "A definition for option `${showOption loc}' is not of type `attribute list of ${phrase isNoun elemType}'. Each list element must be ${what}. Definition values:${showDefsOf loc [ def ]}";
+        single = def: entry:
+          if !isAttrs entry then wrong def "an attribute set, but got ${builtins.typeOf entry}"
+          else if length (attrNames entry) != 1 then wrong def "a single-key attribute set, but got ${toString (length (attrNames entry))} keys"
+          else entry;
+        # An entry in a list can have an order of its own, around it or around its value.
+        entries = def:
+          if isAttrs def.value then lib.mapAttrsToList (name: value: { inherit (def) file; inherit name value; }) def.value
+          else concatMap
+            (entry: map
+              (resolved:
+                let set = single def (resolved.value.content or resolved.value); name = head (attrNames set); in
+                {
+                  inherit (def) file;
+                  inherit name;
+                  value = if resolved.value._type or null == "order" then resolved.value // { content = set.${name}; } else set.${name};
+                })
+              (lib.properties.dischargeDefinition { inherit (def) file; value = entry; }))
+            def.value;
+        all = concatMap
+          (entry: map (def: def // { inherit (entry) name; }) (lib.properties.dischargeDefinition { inherit (entry) file value; }))
+          (concatMap entries defs);
+        ordered = lib.properties.sortProperties all;
       in
-      concatMap (def: map (one def) (entries def)) defs;
+      map (entry: { ${entry.name} = mergeResolved (loc ++ [ entry.name ]) elemType (resolveDefinitions [{ inherit (entry) file value; }]).values; }) ordered;
+    # Two declarations of such an option do not say how their lists would be joined.
+    typeMerge = _: null;
     emptyValue = { value = [ ]; };
     nestedTypes = { inherit elemType; };
   };

@@ -38,10 +38,15 @@ fn inside(location: &Location) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The first ``In `FILE:LINE'`` of a message, if that file can be read.
+/// The first ``In `FILE:LINE'`` or ``In `FILE:LINE, via option …'`` of a message, if that file can be
+/// read.
 fn named_place(message: &str) -> Option<Location> {
     let places = message.split("In `").skip(1);
-    let mut places = places.filter_map(|rest| rest.split_once('\'')?.0.rsplit_once(':'));
+    let mut places = places.filter_map(|rest| {
+        let place = rest.split_once('\'')?.0;
+        let (place, _via) = place.split_once(", via ").unwrap_or((place, ""));
+        place.rsplit_once(':')
+    });
     let (file, line) = places.find(|(file, line)| {
         file.starts_with('/') && !file.starts_with(ROOT) && line.parse::<u32>().is_ok()
     })?;
@@ -72,6 +77,8 @@ mod tests {
             (place.line, place.column, place.text.as_str()),
             (2, 3, "  b = 1;")
         );
+        let deferred = format!("In `{name}:2, via option defaults': 1");
+        assert_eq!(named_place(&deferred).unwrap().line, 2);
         for none in [
             "nothing".to_owned(),
             "In `/no/such/file:3'".to_owned(),

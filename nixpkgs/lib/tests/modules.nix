@@ -44,7 +44,7 @@ in
   bareType = { expr = (eval [ { options.a = types.int; } ]).a; fails = true; };
   valueForSet = { expr = (eval [ { options.a.b = mkOption { default = 1; }; } { a = 3; } ]); fails = true; };
 
-  removed = { expr = (eval [ withAssertions (lib.mkRemovedOptionModule [ "old" ] "Gone.") { old = 1; } ]).assertions; expected = [ { assertion = false; message = "The option definition `old' in `<unknown-file>' no longer has any effect; please remove it.\nGone.\n"; } ]; };
+  removed = { expr = (eval [ withAssertions (lib.mkRemovedOptionModule [ "old" ] "Gone.") { old = 1; } ]).assertions; expected = [ { assertion = false; message = "The option definition `old' in `${toString ./modules.nix}' no longer has any effect; please remove it.\nGone.\n"; } ]; };
   renamed = { expr = let c = eval [ withAssertions int (lib.mkRenamedOptionModule [ "old" "x" ] [ "a" ]) { old.x = 7; } ]; in [ c.a (lib.length c.warnings) ]; expected = [ 7 1 ]; };
   renamedPriority = { expr = (eval [ int (lib.mkAliasOptionModule [ "b" ] [ "a" ]) { a = 1; b = mkForce 2; } ]).a; expected = 2; };
   attributesWithPriorities = {
@@ -81,7 +81,7 @@ in
     expr = map (d: { inherit (d) name type; default = d.default.text or null; })
       (lib.filter (d: lib.head d.loc != "_module") (lib.optionAttrSetToDocList (evalModules { modules = [ sub { options.z = lib.mkEnableOption "z"; } ]; }).options));
     expected = [
-      { name = "s"; type = "attribute set of submodule"; default = "{ }"; }
+      { name = "s"; type = "attribute set of (submodule)"; default = "{ }"; }
       { name = "s.<name>.n"; type = "unspecified value"; default = "\"‹name›\""; }
       { name = "s.<name>.twice"; type = "unspecified value"; default = "\"‹name›‹name›\""; }
       { name = "z"; type = "boolean"; default = "false"; }
