@@ -35,7 +35,7 @@ let
   } // arguments;
   # What nixpkgs' list of tests gives to tests that exist in several forms: a set of tests then.
   variants = {
-    backend = { iptables = "iptables"; nftables = "nftables"; };
+    backend = { iptables = "iptables"; nftables = "nftables"; firewalld = "firewalld"; };
     networkd = { networkd = true; scripted = false; };
     enableNetworkd = variants.networkd;
   };

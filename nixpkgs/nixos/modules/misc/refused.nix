@@ -22,7 +22,6 @@ let
     "systemd.repart" = "disks are made by the test's virtualisation options";
     "systemd.sysupdate" = "machines are not updated";
     "environment.memoryAllocator" = "programs are Debian's, with glibc's allocator";
-    "services.firewalld" = "firewalld is not set up; use networking.firewall or networking.nftables";
     "hardware.nvidia" = "machines have no such card";
   };
   names = lib.attrNames parts;

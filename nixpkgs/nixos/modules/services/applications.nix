@@ -10,6 +10,7 @@
     ./databases/postgresql.nix
     ./databases/redis.nix
     ./logging/rsyslogd.nix
+    ./mail/dovecot.nix
     ./mail/postfix.nix
     ./misc/small.nix
     ./monitoring/prometheus
@@ -19,6 +20,7 @@
     ./network-filesystems/nfsd.nix
     ./networking/bind.nix
     ./networking/bird.nix
+    ./networking/chrony.nix
     ./networking/dnscrypt-proxy.nix
     ./networking/dnsdist.nix
     ./networking/dnsmasq.nix

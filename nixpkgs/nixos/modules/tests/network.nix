@@ -72,7 +72,7 @@ in
   };
   nftablesCommands = { expr = builds { networking.nftables.enable = true; networking.firewall.extraCommands = "true"; }; fails = true; };
   forwardFilter = { expr = builds { networking.firewall.filterForward = true; }; fails = true; };
-  firewalld = { expr = builds { networking.firewall.backend = "firewalld"; }; fails = true; };
+  firewalldNeedsDaemon = { expr = builds { networking.firewall.backend = "firewalld"; }; fails = true; };
 
   nat = { expr = hasService "nat" { networking.nat.enable = true; }; expected = true; };
   natNft = { expr = hasService "nat" { networking.nat.enable = true; networking.nftables.enable = true; }; expected = false; };

@@ -7,6 +7,40 @@ let
   flag = default: description: mkOption { type = types.bool; inherit default description; };
   json = pkgs.formats.json { };
   toml = pkgs.formats.toml { };
+
+  # Programs of the store are links to Debian's. A container that is given the store without a `/usr` of its own, as any
+  # program of NixOS would need no more, is given the machine's too.
+  storeRuntime = pkgs.writeShellScript "runc-with-store" ''
+    bundle= previous=
+    for word; do
+      [ "$previous" = --bundle ] && bundle=$word
+      previous=$word
+    done
+    if [ -n "$bundle" ] && root=$(${pkgs.jq}/bin/jq -er '
+      select(any(.mounts[]; .destination == "/nix/store" or .destination == "/nix"))
+      | select(all(.mounts[]; .destination != "/usr")) | .root.path' "$bundle/config.json"); then
+      case $root in /*) ;; *) root=$bundle/$root ;; esac
+      if ! [ -e "$root/usr" ]; then
+        missing=/usr:/usr
+        for directory in lib lib64; do
+          [ -e "$root/$directory" ] || missing="$missing /usr/$directory:/$directory"
+        done
+        [ -e "$root/etc/alternatives" ] || missing="$missing /etc/alternatives:/etc/alternatives"
+        ${pkgs.jq}/bin/jq --arg missing "$missing" '
+          (.mounts | map(.destination)) as $taken
+          | .mounts = [
+              $missing | split(" ")[] | split(":") | select(.[1] | IN($taken[]) | not)
+              | { source: .[0], destination: .[1], type: "bind", options: ["rbind", "ro", "rprivate"] }
+            ] + .mounts' "$bundle/config.json" >"$bundle/config.json.new" &&
+          mv "$bundle/config.json.new" "$bundle/config.json"
+      fi
+    fi
+    exec /usr/sbin/runc "$@"
+  '';
+  daemonSettings = lib.recursiveUpdate {
+    runtimes.store.path = "${storeRuntime}";
+    default-runtime = "store";
+  } docker.daemon.settings;
 in
 {
   options.virtualisation = {
@@ -66,7 +100,7 @@ in
       };
       environment.systemPackages = [ docker.package ];
       users.groups.docker.gid = config.ids.gids.docker;
-      environment.etc."docker/daemon.json" = lib.mkIf (docker.daemon.settings != { }) { text = builtins.toJSON docker.daemon.settings; };
+      environment.etc."docker/daemon.json".text = builtins.toJSON daemonSettings;
       systemd.services.docker = {
         description = "Docker Application Container Engine";
         wantedBy = lib.optional docker.enableOnBoot "multi-user.target";

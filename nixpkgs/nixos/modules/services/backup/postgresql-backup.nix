@@ -14,6 +14,9 @@ let
   }.${cfg.compression};
   suffix = suffixes.${cfg.compression};
 
+  # What brackets a dump is random unless it is given; the same data are to give the same file. A key among the options comes later and wins.
+  bracket = "--restrict-key=snowglobe";
+
   service = name: dump: {
     description = "Backup of ${name} database(s)";
     requires = [ "postgresql.service" ];
@@ -65,10 +68,10 @@ in
     systemd.tmpfiles.rules = [ "d '${cfg.location}' 0700 postgres - - -" ];
     systemd.services =
       if cfg.backupAll then
-        { postgresqlBackup = service "all" "${package}/bin/pg_dumpall ${cfg.pgdumpAllOptions}"; }
+        { postgresqlBackup = service "all" "${package}/bin/pg_dumpall ${bracket} ${cfg.pgdumpAllOptions}"; }
       else
         lib.listToAttrs (
-          map (name: lib.nameValuePair "postgresqlBackup-${name}" (service name "${package}/bin/pg_dump ${cfg.pgdumpOptions} ${lib.escapeShellArg name}")) cfg.databases
+          map (name: lib.nameValuePair "postgresqlBackup-${name}" (service name "${package}/bin/pg_dump ${bracket} ${cfg.pgdumpOptions} ${lib.escapeShellArg name}")) cfg.databases
         );
   };
 }

@@ -162,7 +162,8 @@ in
         ExecStartPre = "+${prepare}";
         ExecStart = "${cfg.package}/libexec/slapd -d 0 -h ${lib.escapeShellArg (lib.concatStringsSep " " cfg.urlList)} -F ${configDir}";
         NotifyAccess = "all";
-        RuntimeDirectory = "openldap";
+        # Debian's library has its socket, ldapi:///, in /run/slapd.
+        RuntimeDirectory = "openldap slapd";
         StateDirectory = "openldap";
         StateDirectoryMode = "0700";
         AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];

@@ -37,7 +37,17 @@ let
     user:
     let
       clauses = lib.filterAttrs (_: value: value != null) user.ensureClauses;
-      words = lib.mapAttrsToList (clause: value: if value then clause else "no${clause}") clauses;
+      word =
+        clause: value:
+        if clause == "password" then
+          "PASSWORD ${literal value}"
+        else if clause == "connection_limit" then
+          "CONNECTION LIMIT ${toString value}"
+        else if value then
+          clause
+        else
+          "no${clause}";
+      words = lib.mapAttrsToList word clauses;
     in
     ''
       ${sql "SELECT 1 FROM pg_roles WHERE rolname = ${literal user.name}"} | grep -q 1 || ${sql "CREATE USER ${identifier user.name}"}
@@ -82,7 +92,10 @@ in
         ensureClauses = option (types.submodule {
           options = lib.genAttrs [ "superuser" "createrole" "createdb" "inherit" "login" "replication" "bypassrls" ] (
             clause: maybe types.bool "The user's attribute ${clause}."
-          );
+          ) // {
+            password = maybe types.str "The user's password, as PostgreSQL keeps it (SCRAM or MD5) or in clear.";
+            connection_limit = maybe types.int "How many sessions the user may have at once.";
+          };
         }) { } "Attributes of the user.";
       };
     })) [ ] "Users that exist whenever the service has started.";

@@ -84,6 +84,7 @@ in
   imports = [
     ./firewall-iptables.nix
     ./firewall-nftables.nix
+    ./firewalld.nix
   ];
 
   options.networking.firewall = ports // {
@@ -96,7 +97,7 @@ in
     };
     package = mkOption {
       type = types.package;
-      default = if cfg.backend == "nftables" then pkgs.nftables else pkgs.iptables;
+      default = { nftables = pkgs.nftables; iptables = pkgs.iptables; firewalld = pkgs.firewalld; }.${cfg.backend};
       description = "The package of the back end.";
     };
     logRefusedConnections = flag true "Whether refused connections are logged.";
@@ -163,14 +164,12 @@ in
       }
     ];
 
-    snowglobe.refused =
-      lib.optionalAttrs (cfg.backend == "firewalld") { "networking.firewall.backend" = "firewalld is not available as a back end"; }
-      // lib.optionalAttrs cfg.autoLoadConntrackHelpers {
-        "networking.firewall.autoLoadConntrackHelpers" = "kernels since 6.0 cannot do it";
-      };
+    snowglobe.refused = lib.optionalAttrs cfg.autoLoadConntrackHelpers {
+      "networking.firewall.autoLoadConntrackHelpers" = "kernels since 6.0 cannot do it";
+    };
 
     boot.kernelModules = map (name: "nf_conntrack_${name}") cfg.connectionTrackingModules;
-    environment.systemPackages = [ tool ];
+    environment.systemPackages = lib.optional (cfg.backend != "firewalld") tool;
 
   };
 }

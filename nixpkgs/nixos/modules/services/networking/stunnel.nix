@@ -69,10 +69,13 @@ in
       wants = [ "network.target" ];
       wantedBy = [ "multi-user.target" ];
       restartTriggers = [ config.environment.etc."stunnel.cfg".source ];
+      # A certificate may come late.
+      startLimitIntervalSec = 0;
       serviceConfig = {
         ExecStart = "${pkgs.stunnel}/bin/stunnel /etc/stunnel.cfg";
-        ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+        # No reload: stunnel binds its ports again then, which `user` may not.
         Restart = "on-failure";
+        RestartSec = "1s";
       };
     };
   };

@@ -55,6 +55,7 @@ let
     postgresqlSettings = { expr = (system { services.postgresql = { enable = true; enableTCPIP = true; settings.port = 5433; }; }).services.postgresql.settings.listen_addresses; expected = "*"; };
     postgresqlPort = { expr = (unit "postgresql" { services.postgresql = { enable = true; settings.port = 5433; }; }).environment.PGPORT; expected = "5433"; };
     postgresqlOwner = refuses { services.postgresql = { enable = true; ensureUsers = [ { name = "a"; ensureDBOwnership = true; } ]; }; };
+    postgresqlLimit = true' (lib.hasInfix "ALTER ROLE \"a\" CONNECTION LIMIT 3" (unit "postgresql" { services.postgresql = { enable = true; ensureUsers = [ { name = "a"; ensureClauses.connection_limit = 3; } ]; }; }).postStart);
     postgresqlClauses = true' (lib.hasInfix "ALTER ROLE \"a\" createdb nosuperuser" (unit "postgresql" { services.postgresql = { enable = true; ensureUsers = [ { name = "a"; ensureClauses = { createdb = true; superuser = false; }; } ]; }; }).postStart);
     postgresqlAuthentication = { expr = lib.head (lines (system { services.postgresql = { enable = true; authentication = "host x"; }; }).services.postgresql.authentication); expected = "host x"; };
     postgresqlBackups = { expr = lib.filter (lib.hasPrefix "postgresqlBackup") (lib.attrNames (system { services.postgresql.enable = true; services.postgresqlBackup = { enable = true; databases = [ "a" "b" ]; }; }).systemd.services); expected = [ "postgresqlBackup-a" "postgresqlBackup-b" ]; };
@@ -85,6 +86,14 @@ let
     mosquittoTwoPasswords = refuses { services.mosquitto = { enable = true; listeners = [ { users.a = { password = "x"; hashedPassword = "y"; }; } ]; }; };
     borgWithoutPassphrase = refuses { services.borgbackup.jobs.a = { paths = "/"; repo = "/r"; encryption.mode = "repokey"; }; };
     borgKeys = true' (lib.hasInfix "borg serve --restrict-to-repository . --append-only --storage-quota 1G\",restrict ssh-x" (plain (lib.head (system { services.borgbackup.repos.a = { authorizedKeysAppendOnly = [ "ssh-x" ]; quota = "1G"; }; }).users.users.borg.openssh.authorizedKeys.keys)));
+    dovecotOrder = { expr = lib.take 2 (lines (etc "dovecot/dovecot.conf" { services.dovecot2.enable = true; })); expected = [ "dovecot_config_version = 2.4.1" "dovecot_storage_version = 2.4.0" ]; };
+    dovecotMailbox = true' (has [ "mailbox \"a b\" {" "auto = create" "special_use = \\Junk" "}" ] (etc "dovecot/dovecot.conf" { services.dovecot2 = { enable = true; mailboxes."a b" = { auto = "create"; specialUse = "Junk"; }; }; }));
+    dovecotOldLocation = refuses { services.dovecot2 = { enable = true; mailLocation = "maildir:/m:INDEX=/i"; }; };
+    dovecotHalfATls = refuses { services.dovecot2 = { enable = true; sslServerCert = "/c"; }; };
+    chronyServers = true' (has [ "server a iburst" "server b iburst" ] (etc "chrony/chrony.conf" { services.chrony = { enable = true; servers = [ "a" "b" ]; }; }));
+    firewalldZone = true' (has [ "<zone target=\"DROP\">" "<short></short>" "<description></description>" "<port port=\"5\" protocol=\"tcp\"/>" "<port port=\"6-7\" protocol=\"udp\"/>" ] (etc "firewalld/zones/nixos-fw-default.xml" { services.firewalld.enable = true; networking.firewall = { backend = "firewalld"; allowedTCPPorts = [ 5 ]; allowedUDPPortRanges = [ { from = 6; to = 7; } ]; }; }));
+    firewalldInterfaces = refuses { services.firewalld.enable = true; networking.firewall = { backend = "firewalld"; interfaces.a.allowedTCPPorts = [ 5 ]; }; };
+    dockerSettings = { expr = (builtins.fromJSON (etc "docker/daemon.json" { virtualisation.docker = { enable = true; daemon.settings.labels = [ "a" ]; }; })).labels; expected = [ "a" ]; };
 
     # Everything at once: nothing here stands in another's way.
     together = accepts {
@@ -110,6 +119,8 @@ let
       services.prometheus = { enable = true; pushgateway.enable = true; };
       services.mosquitto.enable = true;
       services.postfix.enable = true;
+      services.dovecot2.enable = true;
+      services.chrony.enable = true;
       services.borgbackup.repos.a.authorizedKeys = [ "x" ];
     };
   };
