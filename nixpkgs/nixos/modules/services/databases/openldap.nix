@@ -88,6 +88,8 @@ let
       install -d -m 0700 -o ${cfg.user} -g ${cfg.group} ${configDir}
       ${as} ${cfg.package}/bin/slapadd -F ${configDir} -b cn=config -l ${configFile}
       ${lib.optionalString cfg.mutableConfig "fi"}
+      # A configuration that may not change is one that slapd cannot write.
+      chmod -R ${if cfg.mutableConfig then "u+w" else "u-w"} ${configDir}
     ''}
     ${lib.concatStrings (
       lib.mapAttrsToList (suffix: contents: ''
