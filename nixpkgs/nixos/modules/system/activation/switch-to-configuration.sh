@@ -90,9 +90,11 @@ defined_as() {
 says() { printf '%s\n' "$2" | grep -qxE "$1"; }
 
 stop=() restart=() reload=() start=() skipped=()
+declare -A ran=()
 
 while read -r unit _ state _; do
   case $state in active | activating | reloading) ;; *) continue ;; esac
+  ran[$unit]=1
   template=
   case $unit in *@*.*) template=${unit%%@*}@.${unit##*.} ;; esac
   [ -n "${changed[$unit]-}" ] || [ -n "${template:+${changed[$template]-}}" ] || continue
@@ -215,6 +217,12 @@ done < <(systemctl list-units --type=target --state=active --plain --no-legend -
 systemctl start -- ${targets[@]+"${targets[@]}"} ${start[@]+"${start[@]}"} || status=4
 
 # -- how it went ------------------------------------------------------------------------------
+
+fresh=()
+while read -r unit _; do
+  [ -n "${ran[$unit]-}" ] || fresh+=("$unit")
+done < <(systemctl list-units --state=active --plain --no-legend --full)
+[ ${#fresh[@]} = 0 ] || echo "the following new units were started: $(list "${fresh[@]}")" >&2
 
 failed=()
 while read -r unit _; do
