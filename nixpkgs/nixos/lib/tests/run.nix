@@ -59,7 +59,7 @@ let
     family = { expr = names ({ system ? "x86_64-linux", pkgs }: { a = pkgs.testers.runNixOSTest pair; }); expected = [ "pair" ]; };
     variants = {
       expr = map (t: [ t.attrPath t.name ]) (plan (import ../../tests/make-test-python.nix ({ pkgs, backend, ... }: pair // { name = backend; }))).tests;
-      expected = [ [ [ "iptables" ] "iptables" ] [ [ "nftables" ] "nftables" ] ];
+      expected = [ [ [ "firewalld" ] "firewalld" ] [ [ "iptables" ] "iptables" ] [ [ "nftables" ] "nftables" ] ];
     };
     argument = {
       expr = names' { backend = "mine"; } ({ pkgs, backend, ... }: pair // { name = backend; });
