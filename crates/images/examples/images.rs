@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     "ocr" => Some(ToolSet::Ocr),
                     "tpm" => Some(ToolSet::Tpm),
                     "uefi" => Some(ToolSet::Uefi),
+                    "nix" => Some(ToolSet::Nix),
                     _ => None,
                 })
                 .collect();

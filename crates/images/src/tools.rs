@@ -25,6 +25,8 @@ pub enum ToolSet {
     Tpm,
     /// OVMF.
     Uefi,
+    /// CppNix, which the evaluator is compared with. No test needs it.
+    Nix,
 }
 
 impl ToolSet {
@@ -34,6 +36,7 @@ impl ToolSet {
             Self::Ocr => "tools-ocr",
             Self::Tpm => "tools-tpm",
             Self::Uefi => "tools-uefi",
+            Self::Nix => "tools-nix",
         }
     }
 
@@ -63,6 +66,7 @@ impl ToolSet {
             Self::Ocr => &["tesseract-ocr", "tesseract-ocr-eng", "imagemagick"],
             Self::Tpm => &["swtpm", "swtpm-tools"],
             Self::Uefi => &["ovmf"],
+            Self::Nix => &["nix-bin"],
         }
     }
 
@@ -79,7 +83,7 @@ impl ToolSet {
                 "ldconfig; cd /usr/bin; for p in *-im7.q16; do ln -sf $p ${p%-im7.q16}; done; \
                  test -e magick"
             }
-            Self::Tpm | Self::Uefi => "ldconfig",
+            Self::Tpm | Self::Uefi | Self::Nix => "ldconfig",
         }
     }
 }

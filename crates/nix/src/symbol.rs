@@ -10,6 +10,8 @@ use bumpalo::Bump;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use crate::value::Text;
+
 /// An interned byte string. Equal symbols are equal texts; the order of symbols is the order in
 /// which they were first seen, not that of their texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +26,8 @@ pub struct Interner<'a> {
 struct Inner<'a> {
     table: HashTable<u32>,
     names: Vec<&'a [u8]>,
+    /// The same as values, as far as somebody asked; may be shorter.
+    values: Vec<Option<&'a Text<'a>>>,
 }
 
 fn hash(text: &[u8]) -> u64 {
@@ -38,6 +42,7 @@ impl<'a> Interner<'a> {
         let inner = Inner {
             table: HashTable::with_capacity(4096),
             names: Vec::with_capacity(4096),
+            values: Vec::new(),
         };
         let interner = Self {
             arena,
@@ -80,6 +85,21 @@ impl<'a> Interner<'a> {
     /// The text of a symbol.
     pub fn text(&self, symbol: Symbol) -> &'a [u8] {
         self.inner.borrow().names[symbol.0 as usize]
+    }
+
+    /// The text of a symbol as the one string value that there is of it.
+    pub fn value(&self, symbol: Symbol) -> &'a Text<'a> {
+        let inner = &mut *self.inner.borrow_mut();
+        let index = symbol.0 as usize;
+        if index >= inner.values.len() {
+            inner.values.resize(inner.names.len(), None);
+        }
+        inner.values[index].get_or_insert_with(|| {
+            self.arena.alloc(Text {
+                bytes: inner.names[index],
+                context: &[],
+            })
+        })
     }
 
     /// The text of a symbol for messages.

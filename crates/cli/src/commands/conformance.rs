@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod oracle;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub enum Conformance {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         words: Vec<String>,
     },
+    /// Put CppNix's programs, to compare with, into a folder; they come from a layer of ours
+    Oracle(oracle::Oracle),
     /// Give random inputs to everything that reads texts of others
     Fuzz(fuzz::Fuzz),
 }
@@ -58,6 +61,7 @@ pub fn run(command: &Conformance) -> Result {
             )
         }
         Conformance::Bench(command) => bench::run(command),
+        Conformance::Oracle(command) => oracle::run(command),
         Conformance::Instantiate { words } => nix_instantiate(words),
         Conformance::Fuzz(command) => fuzz::run(command),
         Conformance::Drvpaths { file } => drvpaths(&file.display().to_string()),

@@ -410,73 +410,77 @@ impl<'a> Evaluator<'a> {
 
     /// `left // right`.
     pub(crate) fn update(&self, left: &Attrs<'a>, right: &'a Attrs<'a>) -> &'a Attrs<'a> {
-        let (ln, rn) = (left.shape.names, right.shape.names);
-        if std::ptr::eq(left.shape, right.shape) || ln.is_empty() {
+        if std::ptr::eq(left.shape, right.shape) || left.is_empty() {
             return right;
         }
-        // A few new values for many old names: look each up instead of walking over all.
-        let mut extra = 0;
-        let few = rn.len() * 8 < ln.len();
-        if few {
-            extra = rn
-                .iter()
-                .filter(|&&name| left.shape.find(name).is_none())
-                .count();
-        }
-        let capacity = if few {
-            ln.len() + extra
-        } else {
-            ln.len() + rn.len()
-        };
-        let known = left.shape.has_positions() || right.shape.has_positions();
-        let mut all_names = bumpalo::collections::Vec::with_capacity_in(capacity, self.arena);
-        let mut positions = bumpalo::collections::Vec::with_capacity_in(
-            if known { capacity } else { 0 },
-            self.arena,
-        );
-        let mut slots = bumpalo::collections::Vec::with_capacity_in(capacity, self.arena);
+        let shape = self.merge_shapes(left.shape, right.shape);
+        let (ln, rn) = (left.shape.names, right.shape.names);
+        let mut slots = bumpalo::collections::Vec::with_capacity_in(shape.names.len(), self.arena);
         let mut i = 0;
-        for j in 0..=rn.len() {
-            // Everything on the left before the next name on the right.
-            let mut next = i;
-            match rn.get(j) {
-                None => next = ln.len(),
-                Some(&name) if few => next += ln[i..].partition_point(|&other| other < name),
-                Some(&name) => {
-                    while next < ln.len() && ln[next] < name {
-                        next += 1;
-                    }
-                }
-            }
-            all_names.extend_from_slice_copy(&ln[i..next]);
+        for (&name, slot) in rn.iter().zip(right.slots) {
+            let next = i + before(&ln[i..], name, rn.len());
             slots.extend(
                 left.slots[i..next]
                     .iter()
                     .map(|slot| Slot::new(share(slot))),
             );
-            if left.shape.has_positions() {
-                positions.extend_from_slice_copy(left.shape.positions(i..next));
-            } else if known {
-                positions.extend((i..next).map(|_| Pos::NONE));
-            }
-            i = next;
-            let Some(&name) = rn.get(j) else { break };
-            if i < ln.len() && ln[i] == name {
-                i += 1;
-            }
-            all_names.push(name);
-            slots.push(Slot::new(share(&right.slots[j])));
-            if known {
-                positions.push(right.shape.position(j));
-            }
+            slots.push(Slot::new(share(slot)));
+            i = next + usize::from(ln.get(next) == Some(&name));
         }
-        let shape = self.arena.alloc(Shape::new(
-            all_names.into_bump_slice(),
-            positions.into_bump_slice(),
+        slots.extend(left.slots[i..].iter().map(|slot| Slot::new(share(slot))));
+        let slots = slots.into_bump_slice();
+        self.arena.alloc(Attrs { shape, slots })
+    }
+
+    /// The names of two sets together; where the second has a name, it was defined there. Sets of
+    /// two shapes are merged again and again, and then all have one shape.
+    fn merge_shapes(&self, left: &'a Shape<'a>, right: &'a Shape<'a>) -> &'a Shape<'a> {
+        let key = (
+            std::ptr::from_ref(left).addr(),
+            std::ptr::from_ref(right).addr(),
+        );
+        if let Some(shape) = self.merged.borrow().get(&key) {
+            return shape;
+        }
+        let (ln, rn) = (left.names, right.names);
+        let known = left.has_positions() || right.has_positions();
+        let mut names = Vec::with_capacity(ln.len() + rn.len());
+        let mut positions = Vec::with_capacity(if known { names.capacity() } else { 0 });
+        let add_left =
+            |range: std::ops::Range<usize>, names: &mut Vec<Symbol>, positions: &mut Vec<Pos>| {
+                names.extend_from_slice(&ln[range.clone()]);
+                if left.has_positions() {
+                    positions.extend_from_slice(left.positions(range));
+                } else if known {
+                    positions.extend(range.map(|_| Pos::NONE));
+                }
+            };
+        let mut i = 0;
+        for (j, &name) in rn.iter().enumerate() {
+            let next = i + before(&ln[i..], name, rn.len());
+            add_left(i..next, &mut names, &mut positions);
+            names.push(name);
+            if known {
+                positions.push(right.position(j));
+            }
+            i = next + usize::from(ln.get(next) == Some(&name));
+        }
+        add_left(i..ln.len(), &mut names, &mut positions);
+        let shape = &*self.arena.alloc(Shape::new(
+            self.arena.alloc_slice_copy(&names),
+            self.arena.alloc_slice_copy(&positions),
         ));
-        self.arena.alloc(Attrs {
-            shape,
-            slots: slots.into_bump_slice(),
-        })
+        self.merged.borrow_mut().insert(key, shape);
+        shape
+    }
+}
+
+/// How many of `names` come before a name. Where `others` such names are few for so many, it is
+/// searched for instead of walking over all.
+fn before(names: &[Symbol], name: Symbol, others: usize) -> usize {
+    if others * 8 < names.len() {
+        names.partition_point(|&other| other < name)
+    } else {
+        names.iter().take_while(|&&other| other < name).count()
     }
 }

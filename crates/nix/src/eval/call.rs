@@ -8,7 +8,7 @@ use crate::hint::nearest;
 use crate::ir::{Expr, LambdaDef, Pattern, Site};
 use crate::source::Pos;
 use crate::symbol::names;
-use crate::value::{Attrs, Closure, Env, Partial, Slot, Value, share};
+use crate::value::{Attrs, Closure, Env, Packed, Partial, Slot, Value, share};
 
 /// What becomes of a function that is given arguments.
 pub(super) enum Bound<'a> {
@@ -294,7 +294,18 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Calls a value with arguments, none of which anybody else holds.
+    #[inline]
     pub fn call(&self, function: Value<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
+        self.call_packed(&function, args, pos).get()
+    }
+
+    #[inline(never)]
+    fn call_packed(&self, function: &Value<'a>, args: &[Value<'a>], pos: Pos) -> Packed<'a> {
+        Packed::new(self.call_now(*function, args, pos))
+    }
+
+    #[inline(always)]
+    fn call_now(&self, function: Value<'a>, args: &[Value<'a>], pos: Pos) -> R<'a> {
         self.check_stack()?;
         let mut function = self.force_value(function)?;
         let mut args = args;

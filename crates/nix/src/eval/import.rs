@@ -14,6 +14,9 @@ use crate::symbol::Symbol;
 use crate::syntax::{Globals, LowerOptions, end_comments, lower, raw};
 use crate::value::{Context, Env, Slot, Value};
 
+/// Bytes of syntax trees that are kept for the next file.
+const KEPT_SYNTAX: usize = 4 << 20;
+
 /// Links followed before giving up.
 const MAX_LINKS: usize = 64;
 
@@ -226,7 +229,14 @@ impl<'a> Evaluator<'a> {
             start,
             scope,
         };
-        lower(text, options)
+        // Memory that was touched before costs less than new memory.
+        let mut syntax = self.syntax.take();
+        let result = lower(text, options, &syntax);
+        if syntax.allocated_bytes() <= KEPT_SYNTAX {
+            syntax.reset();
+            self.syntax.replace(syntax);
+        }
+        result
     }
 
     /// The value of a text of ours, while the globals are not complete yet; it is right.

@@ -7,6 +7,7 @@ mod coerce;
 mod compare;
 pub(crate) mod import;
 mod ops;
+mod room;
 mod search;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -24,7 +25,7 @@ use crate::ir::{Expr, Site};
 use crate::source::{Pos, Sources};
 use crate::symbol::{Interner, Symbol};
 use crate::syntax::Globals;
-use crate::value::{Closure, Env, Lazy, List, Pool, Slot, Text, Value, share};
+use crate::value::{Closure, Env, Lazy, List, Packed, Pool, Shape, Slot, Text, Value, share};
 
 /// What evaluation gives.
 pub type R<'a> = Result<Value<'a>, Fault>;
@@ -86,6 +87,11 @@ pub struct Evaluator<'a> {
     pub(crate) searched: RefCell<Map<Vec<u8>, Option<Vec<u8>>>>,
     pub(crate) caches: crate::builtins::Caches<'a>,
     pub(crate) store: crate::store::StoreState,
+    rooms: room::Rooms<'a>,
+    /// What names two sets have together, by the addresses of their shapes.
+    merged: RefCell<Map<(usize, usize), &'a Shape<'a>>>,
+    /// Where the syntax tree of the next file goes.
+    syntax: RefCell<Bump>,
     empty_env: Env<'a>,
     pool: Pool<'a>,
     depth: Cell<u32>,
@@ -169,6 +175,9 @@ impl<'a> Evaluator<'a> {
             searched: RefCell::default(),
             caches: Default::default(),
             store: Default::default(),
+            rooms: room::Rooms::default(),
+            merged: RefCell::default(),
+            syntax: RefCell::default(),
             empty_env: Env::new(arena, None, 0),
             pool: Pool::default(),
             depth: Cell::new(0),
@@ -344,7 +353,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    #[inline]
     fn force_slot(&self, slot: &'a Slot<'a>, value: Value<'a>) -> R<'a> {
+        self.force_packed(slot, value).get()
+    }
+
+    #[inline(never)]
+    fn force_packed(&self, slot: &'a Slot<'a>, value: Value<'a>) -> Packed<'a> {
         let site = if let Value::Delayed(site, _) = value {
             site
         } else {
@@ -363,7 +378,7 @@ impl<'a> Evaluator<'a> {
             // The next one who asks gets the same error.
             Err(_) => slot.set(value),
         }
-        result
+        Packed::new(result)
     }
 
     /// The value of something that nobody else holds.
@@ -396,7 +411,18 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    #[inline]
     fn step(&self, index: u32, lazy: &'a Lazy<'a>) -> R<'a> {
+        self.step_packed(index, lazy).get()
+    }
+
+    #[inline(never)]
+    fn step_packed(&self, index: u32, lazy: &'a Lazy<'a>) -> Packed<'a> {
+        Packed::new(self.step_now(index, lazy))
+    }
+
+    #[inline(always)]
+    fn step_now(&self, index: u32, lazy: &'a Lazy<'a>) -> R<'a> {
         self.check_stack()?;
         match *lazy {
             Lazy::Apply { function, argument } => self.call(function, &[argument], Pos::NONE),
@@ -421,23 +447,53 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Evaluates an expression until it is known what it is.
+    #[inline]
     pub(crate) fn eval(&self, expr: &'a Expr<'a>, env: Env<'a>) -> R<'a> {
-        self.check_stack()?;
+        self.eval_packed(expr, env).get()
+    }
+
+    #[inline(never)]
+    fn eval_packed(&self, expr: &'a Expr<'a>, env: Env<'a>) -> Packed<'a> {
+        if let Err(fault) = self.check_stack() {
+            return Packed::new(Err(fault));
+        }
         match expr {
-            Expr::Const(value) => Ok(*value),
+            Expr::Const(value) => Packed::new(Ok(*value)),
             Expr::Var { depth, slot, pos } => {
                 let slot = env.lookup(*depth, *slot);
                 let value = slot.get();
                 if value.is_evaluated() {
-                    return Ok(value);
+                    return Packed::new(Ok(value));
                 }
-                self.force_slot(slot, value).map_err(|fault| fault.at(*pos))
+                Packed::new(self.force_slot(slot, value).map_err(|fault| fault.at(*pos)))
             }
+            // Mostly, what is selected was found at the same place before and is there already.
+            Expr::Select {
+                base: Expr::Var { depth, slot, .. },
+                path: [_],
+                cache,
+                ..
+            } => {
+                if let Value::Attrs(attrs) = env.lookup(*depth, *slot).get()
+                    && let Some((shape, index)) = cache.get()
+                    && std::ptr::eq(shape, attrs.shape)
+                {
+                    let value = attrs.slots[index as usize].get();
+                    if value.is_evaluated() {
+                        return Packed::new(Ok(value));
+                    }
+                }
+                self.eval_tail(expr, env)
+            }
+            // No call happens in these themselves.
+            Expr::Attrs(def) => Packed::new(self.make_attrs(def, env)),
+            Expr::Lambda(def) => Packed::new(Ok(self.closure(def, env))),
             _ => self.eval_tail(expr, env),
         }
     }
 
-    fn eval_tail(&self, expr: &'a Expr<'a>, env: Env<'a>) -> R<'a> {
+    #[inline(never)]
+    fn eval_tail(&self, expr: &'a Expr<'a>, env: Env<'a>) -> Packed<'a> {
         let depth = self.depth.get();
         let mut called = (Pos::NONE, None);
         let mut owned = None;
@@ -447,11 +503,12 @@ impl<'a> Evaluator<'a> {
             self.pool.give(scope);
         }
         match result {
-            Err(fault) => Err(self.trace_call(fault, called)),
-            ok => ok,
+            Err(fault) => Packed::new(Err(self.trace_call(fault, called))),
+            Ok(value) => Packed::new(Ok(value)),
         }
     }
 
+    #[inline(always)]
     fn eval_loop(
         &self,
         mut expr: &'a Expr<'a>,
@@ -694,7 +751,7 @@ impl<'a> Evaluator<'a> {
 
     /// A symbol's text as a string.
     pub(crate) fn symbol_text(&self, symbol: Symbol) -> Value<'a> {
-        self.text_in_arena(self.symbols.text(symbol))
+        Value::Text(self.symbols.value(symbol))
     }
 
     /// A path.

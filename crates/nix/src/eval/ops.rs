@@ -128,7 +128,11 @@ impl<'a> Evaluator<'a> {
                 let b = self.as_list(b, pos).map_err(|fault| {
                     fault.while_doing(pos, "while evaluating one of the elements to concatenate")
                 })?;
-                Ok(self.concat_lists(&[a, b]))
+                Ok(match (a.is_empty(), b.is_empty()) {
+                    (_, true) => self.list(a),
+                    (true, _) => self.list(b),
+                    _ => self.list(self.rooms.concat(self.arena, a, b)),
+                })
             }
             Op::Add | Op::Update | Op::And | Op::Or | Op::Implies => Ok(Value::Null),
         }
@@ -226,6 +230,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn interpolate(
         &self,
         parts: &'a [(Expr<'a>, Pos)],
@@ -266,6 +271,7 @@ impl<'a> Evaluator<'a> {
         ))
     }
 
+    #[inline(never)]
     pub(super) fn interpolate_path(
         &self,
         parts: &'a [(Expr<'a>, Pos)],

@@ -44,10 +44,14 @@ pub struct LowerOptions<'l, 'a> {
     pub scope: Option<Vec<(Symbol, u32)>>,
 }
 
-/// Parses and lowers a text. All mistakes in it are in the error.
-pub fn lower<'l, 'a>(text: &'l str, options: LowerOptions<'l, 'a>) -> Result<&'a Expr<'a>, Fault> {
-    let syntax = Bump::with_capacity(text.len() * 8);
-    let tree = parse(text, &syntax);
+/// Parses and lowers a text. All mistakes in it are in the error. What is in `syntax` is not needed
+/// any more then.
+pub fn lower<'l, 'a>(
+    text: &'l str,
+    options: LowerOptions<'l, 'a>,
+    syntax: &'l Bump,
+) -> Result<&'a Expr<'a>, Fault> {
+    let tree = parse(text, syntax);
     let mut lowerer = Lowerer {
         options,
         source: text,

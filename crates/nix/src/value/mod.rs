@@ -2,12 +2,14 @@
 
 mod attrs;
 mod env;
+mod packed;
 mod text;
 
 use std::cell::Cell;
 
 pub use attrs::{Attrs, AttrsBuilder, Shape};
 pub use env::{Env, Pool};
+pub use packed::Packed;
 pub use text::{Context, Text};
 
 use crate::builtins::Primop;

@@ -18,7 +18,16 @@ fn host() -> LocalHost {
 
 /// What `--eval --strict` prints for an expression.
 pub fn eval(text: &str) -> Result<String, Box<Error>> {
-    evaluate(&host(), Options::default(), |nix| {
+    eval_below(Path::new("/"), text)
+}
+
+/// The same, with relative paths in a folder.
+pub fn eval_below(folder: &Path, text: &str) -> Result<String, Box<Error>> {
+    let options = Options {
+        base_path: folder.display().to_string(),
+        ..Options::default()
+    };
+    evaluate(&host(), options, |nix| {
         nix.expression(text, "«string»")
             .and_then(|value| nix.print(value, true))
             .map_err(|fault| nix.report(fault))
