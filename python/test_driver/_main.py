@@ -123,6 +123,28 @@ def _own_traceback(error: BaseException) -> str | None:
     return None if own else "".join(told.format())
 
 
+def _trim(error: BaseException | None) -> None:
+    """Takes this package's frames out of a traceback that somebody at a prompt will see."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        part = waiting.pop()
+        if part is None or part in seen:
+            continue
+        seen.append(part)
+        waiting += [part.__cause__, None if part.__suppress_context__ else part.__context__]
+        kept = []
+        frame = part.__traceback__
+        while frame is not None:
+            if not frame.tb_frame.f_code.co_filename.startswith(here):
+                kept.append(frame)
+            frame = frame.tb_next
+        for one, following in zip(kept, [*kept[1:], None]):
+            one.tb_next = following
+        part.__traceback__ = kept[0] if kept else None
+
+
 def _leave(status: int) -> None:
     # Threads of the script that go on would keep the interpreter; the run has ended.
     for stream in (sys.stdout, sys.stderr):
@@ -165,6 +187,14 @@ def _shell(driver: Any, history: str | None) -> int:
         repl.show_signature = True
         repl.complete_while_typing = True
         repl.enable_open_in_editor = False
+        told = getattr(repl, "_handle_exception", None)
+        if told is not None:
+
+            def tell(error: BaseException) -> None:
+                _trim(error)
+                told(error)
+
+            repl._handle_exception = tell
 
     try:
         embed(
@@ -182,6 +212,11 @@ def _shell(driver: Any, history: str | None) -> int:
 def _plain_shell(symbols: dict[str, Any], history: str) -> int:
     import code
 
+    class Console(code.InteractiveConsole):
+        def showtraceback(self) -> None:
+            _trim(sys.exc_info()[1])
+            super().showtraceback()
+
     try:
         import readline
         import rlcompleter
@@ -193,7 +228,7 @@ def _plain_shell(symbols: dict[str, Any], history: str) -> int:
     except (ImportError, OSError):
         readline = None  # type: ignore[assignment]
     try:
-        code.InteractiveConsole(symbols).interact(banner="", exitmsg="")
+        Console(symbols).interact(banner="", exitmsg="")
     except SystemExit as error:
         return _status(error.code)
     finally:

@@ -237,7 +237,8 @@ fn drive(
         let internet = session.machines.internet;
         Captured::new(test, boots, visible, internet, choice.accelerator)
     });
-    let host = Host::new(machine_tools, choice).map_err(|e| CliError::environment(chain(&e)))?;
+    let host = Host::remembering(machine_tools, choice, &workshop.places.cache)
+        .map_err(|e| CliError::environment(chain(&e)))?;
     let host = Arc::new(host);
 
     let out_dir = match how.output {

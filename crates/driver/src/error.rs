@@ -34,6 +34,12 @@ pub enum RunError {
         /// What it said.
         message: String,
     },
+    /// The script cannot name the machines of its test.
+    #[error("{message}")]
+    Names {
+        /// Which, and why.
+        message: String,
+    },
     /// What a failed run had saved cannot be put in place.
     #[error("cannot resume: {0}")]
     Resume(#[source] Fault),

@@ -20,11 +20,13 @@ mod evidence;
 pub mod fake;
 mod locate;
 mod methods;
+mod outcome;
 mod run;
 mod screen_image;
 mod script;
 mod session;
 mod tools;
+mod visit;
 mod world;
 
 pub use attend::{attend, terminal_size};
@@ -33,8 +35,9 @@ pub use check::{Check, Checked, Finding, FindingKind, check, check_script};
 pub use control::{Remote, knock};
 pub use error::RunError;
 pub use locate::ScriptMap;
-pub use run::{Mode, RunConfig, Wish, finish, planned, run, started, visit};
+pub use run::{Mode, RunConfig, finish, planned, run, started};
 pub use tools::{Exit, HostTools, Job, Process, Standard, Tools};
+pub use visit::{Wish, visit};
 pub use world::{
     Agent, Capture, Ended, Exec, Facts, Fault, JournalEntry, Listener, Machine, Mount, Observer,
     Picture, Pty, PtySize, UnitVerdict, Vlan, VlanChange, World,

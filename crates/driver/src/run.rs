@@ -5,21 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
-use snowglobe_events::{
-    Address, Command, Frame, Kind, MachineInfo, Outcome, Phase, Scope, Sink, Text,
-};
+use serde_json::{Value, json};
+use snowglobe_events::{Address, Kind, MachineInfo, Outcome, Phase, Scope, Sink};
 use snowglobe_plan::Test;
 
 use crate::check::{Check, check_script};
 use crate::error::RunError;
 use crate::locate::ScriptMap;
 use crate::methods::{CHECKPOINTS, micros};
-use crate::script::{End, Place, ScriptProcess, Setup, ensure_package};
+use crate::outcome::judge;
+use crate::script::{ScriptProcess, Setup, ensure_package};
 use crate::session::{Feed, Session, lock};
 use crate::tools::Tools;
-use crate::world::{Exec, Fault, Observer, World};
-use crate::{Cancel, Limit, evidence};
+use crate::world::{Observer, World};
+use crate::{Cancel, evidence};
 
 /// What to do with a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,14 +122,14 @@ fn global_limit(test: &Test, time_scale: f64) -> Duration {
 }
 
 /// A phase as events.
-struct Part {
+pub(crate) struct Part {
     scope: Scope,
     phase: Phase,
     span: snowglobe_events::SpanId,
 }
 
 impl Part {
-    fn begin(scope: &Scope, phase: Phase) -> Self {
+    pub fn begin(scope: &Scope, phase: Phase) -> Self {
         let span = scope.open(Kind::PhaseStarted { phase });
         Self {
             scope: scope.clone(),
@@ -139,11 +138,11 @@ impl Part {
         }
     }
 
-    fn inside(&self) -> Scope {
+    pub fn inside(&self) -> Scope {
         self.scope.within(Some(self.span))
     }
 
-    fn end(self, ok: bool, note: Option<String>) {
+    pub fn end(self, ok: bool, note: Option<String>) {
         self.scope.on(
             self.span,
             Kind::PhaseFinished {
@@ -283,84 +282,8 @@ pub fn run(
     Ok(outcome)
 }
 
-/// What a person wants of a machine, instead of running a script.
-pub struct Wish {
-    /// Its name.
-    pub machine: String,
-    /// A command; a shell on our terminal if there is none.
-    pub command: Option<String>,
-    /// How the command ended, afterwards.
-    pub status: Option<i32>,
-}
-
-/// Starts all machines of a test and does what a person wants of one; then ends them. Events are as
-/// those of [`run`].
-///
-/// # Errors
-///
-/// When the machine does not exist, does not start or does not answer.
-pub fn visit(
-    config: &RunConfig,
-    wish: &mut Wish,
-    make_world: impl FnOnce(
-        Arc<dyn Observer>,
-    ) -> Result<Arc<dyn World>, Box<dyn std::error::Error + Send + Sync>>,
-) -> Result<Outcome, RunError> {
-    let root = config.sink.scope();
-    root.emit(planned(&config.test, config.time_scale));
-    let part = Part::begin(&root, Phase::Boot);
-    let feed = Arc::new(Feed::new(config.sink.clone()));
-    let world = make_world(feed.clone()).map_err(RunError::World)?;
-    let map = ScriptMap::new(&config.test.script);
-    let session = open(config, &world, feed, map, part.inside());
-    let limit = Limit::new(Some(session.scaled(VISIT)), &session.cancel);
-    let faults = world.start_all(&limit);
-    let fault = faults.into_iter().find(|(name, _)| *name == wish.machine);
-    let agent = match (fault, session.machine(&wish.machine)) {
-        (Some((_, fault)), _) => Err(fault),
-        (None, Ok(handle)) => handle.machine.agent(&limit),
-        (None, Err(_)) => Err(Fault::failed("there is no such machine")),
-    };
-    part.end(agent.is_ok(), None);
-    let part = Part::begin(&root, Phase::Script);
-    let result = agent.and_then(|agent| {
-        let _control = crate::control::listen(&session);
-        let limit = Limit::new(None, &session.cancel);
-        match &wish.command {
-            Some(command) => {
-                let exec = Exec {
-                    command: command.clone(),
-                    ..Exec::default()
-                };
-                let status = agent.exec(&exec, &limit, &mut crate::attend::copy)?;
-                wish.status = Some(status);
-            }
-            None => {
-                let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
-                let pty = agent.pty(None, crate::attend::terminal_size(), &term)?;
-                crate::attend::attend(pty.as_ref(), &limit)
-                    .map_err(|error| Fault::failed(error.to_string()))?;
-            }
-        }
-        Ok(())
-    });
-    part.end(result.is_ok(), None);
-    session.cancel.cancel();
-    let part = Part::begin(&root, Phase::CleanUp);
-    world.release();
-    part.end(true, None);
-    match result {
-        _ if config.cancel.is_cancelled() => Ok(Outcome::Cancelled),
-        Ok(()) => Ok(Outcome::Passed),
-        Err(fault) => Err(RunError::World(Box::new(fault))),
-    }
-}
-
-/// Seconds that the machines of a visit may take to answer.
-const VISIT: f64 = 300.0;
-
 /// What all requests share, with every machine of the world.
-fn open(
+pub(crate) fn open(
     config: &RunConfig,
     world: &Arc<dyn World>,
     feed: Arc<Feed>,
@@ -432,179 +355,4 @@ fn hello(session: &Session, test: &Test, python_path: &[PathBuf]) -> Value {
         "scale": session.scale,
         "config": {"name": test.name, "vlans": test.vlans, "global_timeout": test.global_timeout},
     })
-}
-
-/// What an end of the script means, and the failure to tell.
-fn judge(session: &Session, end: End, elapsed: Duration) -> (Outcome, Option<Kind>) {
-    match end {
-        End::Passed => (Outcome::Passed, None),
-        End::Raised(told) => (Outcome::Failed, Some(raised(session, &told))),
-        End::Died(exit) => {
-            let message =
-                format!("the script's Python process {exit} before the script was at its end");
-            let hints =
-                vec!["the script, or something that it imports, ended the process".to_owned()];
-            (
-                Outcome::Failed,
-                Some(stopped("ScriptDied", message, Place::default(), hints)),
-            )
-        }
-        End::Broken(why) => {
-            let message = format!("the script's Python process cannot be spoken to: {why}");
-            (
-                Outcome::Failed,
-                Some(stopped("ScriptDied", message, Place::default(), Vec::new())),
-            )
-        }
-        End::TimedOut(place) => {
-            let limit = session.global_limit.as_secs_f64();
-            let message = format!(
-                "the test did not end within its global time limit of {limit:.0} s{}",
-                under_way(&place)
-            );
-            let hints = vec![
-                "`globalTimeout` of the test sets the limit; the calls above it tell where the time went"
-                    .to_owned(),
-            ];
-            (
-                Outcome::TimedOut,
-                Some(stopped("Timeout", message, place, hints)),
-            )
-        }
-        End::Cancelled(place) => {
-            let message = format!(
-                "stopped by the user after {:.1} s{}",
-                elapsed.as_secs_f64(),
-                under_way(&place)
-            );
-            (
-                Outcome::Cancelled,
-                Some(stopped("Cancelled", message, place, Vec::new())),
-            )
-        }
-    }
-}
-
-/// What was being waited for.
-fn under_way(place: &Place) -> String {
-    match place.calls.as_slice() {
-        [] => "; it was not waiting for a machine".to_owned(),
-        calls => format!("; it was in {}", calls.join(", ")),
-    }
-}
-
-fn stopped(class: &str, message: String, place: Place, hints: Vec<String>) -> Kind {
-    failure(class, message, place.frames, None, Vec::new(), hints, None)
-}
-
-fn failure(
-    class: &str,
-    message: String,
-    frames: Vec<Frame>,
-    command: Option<Box<Command>>,
-    subtests: Vec<String>,
-    hints: Vec<String>,
-    details: Option<String>,
-) -> Kind {
-    Kind::Failure {
-        class: class.to_owned(),
-        message,
-        location: frames.last().map(|frame| frame.location.clone()),
-        frames,
-        command,
-        subtests,
-        hints,
-        details,
-    }
-}
-
-/// What a kernel that ended says of its end on its console.
-fn last_words(console: &str) -> Option<&str> {
-    let lines = console.lines().rev();
-    let mut lines = lines.take(500).filter(|line| !line.contains("---[ end"));
-    lines.find_map(|line| line.find("Kernel panic - ").map(|at| line[at..].trim_end()))
-}
-
-/// An exception that ended the script.
-fn raised(session: &Session, told: &Map<String, Value>) -> Kind {
-    let text = |name: &str| told.get(name).and_then(Value::as_str);
-    let frames: Vec<(u32, String)> = told
-        .get("frames")
-        .cloned()
-        .and_then(|frames| serde_json::from_value(frames).ok())
-        .unwrap_or_default();
-    let class = text("class").unwrap_or("Exception");
-    let mut message = text("message").unwrap_or_default().to_owned();
-    let frames = session.frames(&frames);
-    // A bare `assert` says nothing: its condition does.
-    if message.is_empty()
-        && let Some(frame) = frames.last()
-    {
-        message = frame.location.source.trim().to_owned();
-    }
-    let command = text("command").map(|command| {
-        Box::new(Command {
-            machine: text("about").unwrap_or_default().to_owned(),
-            command: command.to_owned(),
-            status: told
-                .get("status")
-                .and_then(Value::as_i64)
-                .and_then(|s| s.try_into().ok()),
-            stdout: Text::new(text("stdout").unwrap_or_default()),
-            stderr: Text::new(text("stderr").unwrap_or_default()),
-        })
-    });
-    let mut hints = Vec::new();
-    if command
-        .as_ref()
-        .is_some_and(|command| command.status == Some(124))
-    {
-        hints.push("status 124 means that the command's time limit was reached".to_owned());
-    }
-    if command
-        .as_ref()
-        .is_some_and(|command| command.status == Some(127))
-    {
-        hints.push(
-            "status 127 means that a program was not found: is its package in \
-             `environment.systemPackages`?"
-                .to_owned(),
-        );
-    }
-    if message.starts_with("action timed out")
-        && let Some(wait) = lock(&session.in_vain).take()
-    {
-        hints.insert(0, wait);
-    }
-    if class == "MachineError"
-        && let Some(machine) = text("about")
-        && let Some(words) = last_words(&session.feed.console_of(machine).text())
-    {
-        hints.push(format!("the console of '{machine}' says: {words}"));
-    }
-    let requested = told
-        .get("requested")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    // The traceback tells something when the error came from below the script's own lines.
-    let details = text("traceback").filter(|_| !requested).map(str::to_owned);
-    let mut subtests = lock(&session.left).clone();
-    subtests.reverse();
-    failure(class, message, frames, command, subtests, hints, details)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::last_words;
-
-    #[test]
-    fn a_panic_is_found_on_the_console() {
-        let console = "[    0.0] Command line: panic=1\n[  168.7] Kernel panic - not syncing: sysrq triggered crash\n\
-                       [  168.8]  panic+0x118/0x2db\n[  169.0] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n";
-        assert_eq!(
-            last_words(console),
-            Some("Kernel panic - not syncing: sysrq triggered crash")
-        );
-        assert_eq!(last_words("[    0.0] Command line: panic=1\nlogin: "), None);
-    }
 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use snowglobe_sandbox::{Access, Sandbox};
 
 use crate::accel::Choice;
 use crate::error::Error;
+use crate::remembered::{recall, remember};
 
 /// Where QEMU comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,13 @@ pub struct Host {
     tools: Tools,
     version: String,
     choice: Choice,
+}
+
+/// The version of QEMU in a tools tree.
+#[derive(Debug, Serialize, Deserialize)]
+struct Version {
+    layers: Vec<PathBuf>,
+    version: String,
 }
 
 /// QEMU in the tools tree.
@@ -112,6 +121,34 @@ impl Host {
         })
     }
 
+    /// As [`Host::new`]; QEMU of the tools tree, whose directories are named by their content, is
+    /// asked for its version once.
+    ///
+    /// # Errors
+    ///
+    /// When QEMU cannot be run, as far as it is run.
+    pub fn remembering(tools: Tools, choice: Choice, cache: &Path) -> Result<Self, Error> {
+        let Tools::Layers(layers) = &tools else {
+            return Self::new(tools, choice);
+        };
+        let file = cache.join("qemu-version.json");
+        if let Some(known) = recall::<Version>(&file).filter(|known| known.layers == *layers) {
+            return Ok(Self {
+                tools,
+                version: known.version,
+                choice,
+            });
+        }
+        let host = Self::new(tools.clone(), choice)?;
+        let known = Version {
+            layers: layers.clone(),
+            version: host.version.clone(),
+        };
+        // Without a place to remember, it is asked again next time.
+        let _ = remember(&file, &known);
+        Ok(host)
+    }
+
     /// The accelerator in use, and why.
     pub fn choice(&self) -> &Choice {
         &self.choice
@@ -124,5 +161,30 @@ impl Host {
 
     pub(crate) fn tools(&self) -> &Tools {
         &self.tools
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accel::Accelerator;
+
+    #[test]
+    fn only_the_same_tools_are_not_asked_again() {
+        let cache = tempfile::tempdir().unwrap();
+        let known = Version {
+            layers: vec!["/nonexistent/a".into()],
+            version: "QEMU 1".into(),
+        };
+        remember(&cache.path().join("qemu-version.json"), &known).unwrap();
+        let host = |tools: &str| {
+            let choice = Choice {
+                accelerator: Accelerator::Tcg,
+                reason: String::new(),
+            };
+            Host::remembering(Tools::Layers(vec![tools.into()]), choice, cache.path())
+        };
+        assert_eq!(host("/nonexistent/a").unwrap().version(), "QEMU 1");
+        assert!(host("/nonexistent/b").is_err());
     }
 }

@@ -23,6 +23,7 @@ mod probe;
 pub mod qcow2;
 mod qmp;
 mod ram;
+mod remembered;
 mod running;
 pub mod snapshot;
 mod spec;

@@ -6,7 +6,7 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use snowglobe_sandbox::Access;
 use crate::accel::{Accelerator, Choice, Request};
 use crate::error::Error;
 use crate::host::Tools;
+use crate::remembered;
 
 /// A working KVM needs less than a second for the probe.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -93,7 +94,7 @@ fn remembered_or_probed(input: &ProbeInput<'_>) -> Choice {
         Err(reason) => tcg(format!("{DEVICE} is there but does not work: {reason}")),
     };
     // Without a place to remember, it is found out again next time.
-    let _ = remember(
+    let _ = remembered::remember(
         &file,
         &Remembered {
             host,
@@ -118,17 +119,8 @@ fn host_identity(input: &ProbeInput<'_>) -> String {
 }
 
 fn recall(file: &Path, host: &str) -> Option<Choice> {
-    let known: Remembered = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let known: Remembered = remembered::recall(file)?;
     (known.host == host).then_some(known.choice)
-}
-
-fn remember(file: &Path, known: &Remembered) -> std::io::Result<()> {
-    let directory = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-    fs::create_dir_all(&directory)?;
-    let temporary = tempfile::NamedTempFile::new_in(&directory)?;
-    fs::write(temporary.path(), serde_json::to_vec_pretty(known)?)?;
-    temporary.persist(file)?;
-    Ok(())
 }
 
 /// Boots a kernel under KVM; gives the time it took, or why it does not work.
@@ -214,7 +206,7 @@ mod tests {
             accelerator: Accelerator::Tcg,
             reason: "it hangs".into(),
         };
-        remember(
+        remembered::remember(
             &file,
             &Remembered {
                 host: "a".into(),

@@ -1,85 +1,19 @@
-//! From a line of the script to the line of the `.nix` file that it was written in.
-
-use snowglobe_events::Location;
-use snowglobe_plan::Script;
-
-/// Where the script's lines come from.
-#[derive(Clone, Debug, Default)]
-pub struct ScriptMap {
-    lines: Vec<String>,
-    file: Option<String>,
-    /// Line of the file for each of the script's lines.
-    places: Vec<Option<u32>>,
-}
-
-impl ScriptMap {
-    /// Reads the file that the script is defined in, if it is known and can be read.
-    pub fn new(script: &Script) -> Self {
-        let Some(position) = &script.position else {
-            return Self::from_text(&script.text);
-        };
-        let Ok(nix) = std::fs::read_to_string(&position.file) else {
-            return Self::from_text(&script.text);
-        };
-        let places = align(&script.text, &nix, position.line as usize);
-        Self {
-            file: Some(position.file.clone()),
-            places,
-            ..Self::from_text(&script.text)
-        }
-    }
-
-    /// For a script that stands for itself.
-    pub fn from_text(text: &str) -> Self {
-        Self {
-            lines: text.lines().map(str::to_owned).collect(),
-            file: None,
-            places: Vec::new(),
-        }
-    }
-
-    /// The place of a line of the script, from 1.
-    pub fn location(&self, line: u32) -> Location {
-        let index = (line as usize).wrapping_sub(1);
-        let source = self.lines.get(index).cloned().unwrap_or_default();
-        match (&self.file, self.places.get(index).copied().flatten()) {
-            (Some(file), Some(place)) => Location {
-                file: file.clone(),
-                line: place,
-                script_line: line,
-                source,
-            },
-            _ => Location {
-                file: "testScript".to_owned(),
-                line,
-                script_line: line,
-                source,
-            },
-        }
-    }
-
-    /// The script's text, line by line.
-    pub fn lines(&self) -> &[String] {
-        &self.lines
-    }
-}
+//! The lines of an indented string beside the lines of the script that it became.
 
 /// Finds the script in the file, from a line (from 1) on. The line where `testScript` is defined
 /// may lie some lines before the text: a function's head and a `let` can stand between.
-fn align(script: &str, nix: &str, from: usize) -> Vec<Option<u32>> {
-    let script: Vec<&str> = script.lines().map(str::trim).collect();
-    let nix: Vec<&str> = nix.lines().collect();
+pub(super) fn align(script: &[&str], nix: &[&str], from: usize) -> Vec<Option<u32>> {
     let mut best = (0, Vec::new());
     for start in from.saturating_sub(1)..nix.len() {
         for (opening, _) in nix[start].match_indices("''") {
             // The first line of a text that begins behind the quotes is the rest of that line.
             let rest = &nix[start][opening + 2..];
             let places = if rest.trim().is_empty() {
-                follow(&script, &nix, start + 1)
+                follow(script, nix, start + 1)
             } else {
-                let mut lines = nix.clone();
+                let mut lines = nix.to_vec();
                 lines[start] = rest;
-                follow(&script, &lines, start)
+                follow(script, &lines, start)
             };
             let found = places.iter().flatten().count();
             if found > best.0 {
@@ -101,7 +35,7 @@ fn align(script: &str, nix: &str, from: usize) -> Vec<Option<u32>> {
 }
 
 /// Walks both texts side by side. An interpolation may have become anything, also several lines.
-fn follow(script: &[&str], nix: &[&str], start: usize) -> Vec<Option<u32>> {
+pub(super) fn follow(script: &[&str], nix: &[&str], start: usize) -> Vec<Option<u32>> {
     let mut places = vec![None; script.len()];
     let mut at = start;
     let mut index = 0;
@@ -161,7 +95,6 @@ fn same(script: &str, nix: &str) -> bool {
         .replace("''$", "$")
         .replace("'''", "''");
     let plain = plain.replace("''\\", "\\");
-    let mut rest = script;
     let mut parts = Vec::new();
     let mut tail = plain.as_str();
     // The end of the string may stand behind the last line.
@@ -186,6 +119,12 @@ fn same(script: &str, nix: &str) -> bool {
         tail = &tail[close..];
     }
     parts.push(tail.replace('\u{1}', "$"));
+    fits(&parts, script)
+}
+
+/// Whether a line of the script is made of these texts, in this order, with anything in between.
+pub(super) fn fits(parts: &[String], script: &str) -> bool {
+    let mut rest = script;
     let count = parts.len();
     if count == 1 {
         return script == parts[0].trim_end();
@@ -218,7 +157,8 @@ mod tests {
     use super::*;
 
     fn places(script: &str, nix: &str) -> Vec<u32> {
-        align(script, nix, 1)
+        let script: Vec<&str> = script.lines().map(str::trim).collect();
+        align(&script, &nix.lines().collect::<Vec<_>>(), 1)
             .into_iter()
             .map(|place| place.unwrap_or(0))
             .collect()
@@ -243,24 +183,5 @@ mod tests {
     fn an_interpolation_may_become_several_lines() {
         let nix = "testScript = ''\n  start()\n  ${common}\n  end()\n'';\n";
         assert_eq!(places("start()\none()\ntwo()\nend()\n", nix), [2, 3, 3, 4]);
-    }
-
-    #[test]
-    fn a_script_from_elsewhere_is_not_found() {
-        let nix = "testScript = builtins.readFile ./x.py;\nother = ''\n  z\n'';\n";
-        assert_eq!(places("a()\nb()\n", nix), [0, 0]);
-        assert_eq!(places("a()\n", ""), [0]);
-    }
-
-    #[test]
-    fn without_a_file_the_script_stands_for_itself() {
-        let map = ScriptMap::from_text("a()\nb()\n");
-        let place = map.location(2);
-        assert_eq!(
-            (place.file.as_str(), place.line, place.source.as_str()),
-            ("testScript", 2, "b()")
-        );
-        assert_eq!(map.location(99).source, "");
-        assert_eq!(map.location(0).source, "");
     }
 }
