@@ -31,7 +31,7 @@ pub enum Command {
     Interactive(crate::commands::interactive::Interactive),
     /// Take up a failed run where it failed, in a Python shell
     Resume(crate::commands::resume::Resume),
-    /// Open a shell in a machine of a test or of a run under way
+    /// Open a shell in a machine of a test, or of a run that is under way or has failed
     Shell(crate::commands::shell::Shell),
     /// List the tests of files and folders
     List(crate::commands::list::List),
@@ -64,6 +64,9 @@ pub enum Command {
     #[command(hide = true)]
     Driver(crate::commands::driver::Driver),
     /// Check the syntax of Nix files
+    #[command(
+        after_help = "Example:\n  snowglobe parse tests/*.nix\n\nAll mistakes are shown, each with its line."
+    )]
     Parse(Parse),
     /// Make a run's report again, or show the run in another form
     Report(crate::commands::report::Report),
@@ -82,10 +85,15 @@ pub enum Command {
         what: commands::conformance::Conformance,
     },
     /// Print a completion script for a shell
+    #[command(
+        after_help = "Examples:\n  snowglobe completions bash >~/.local/share/bash-completion/completions/snowglobe\n  snowglobe completions zsh >/usr/local/share/zsh/site-functions/_snowglobe\n  snowglobe completions fish >~/.config/fish/completions/snowglobe.fish"
+    )]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages
+    Man(commands::man::Man),
 }
 
 /// Which tests of a file.

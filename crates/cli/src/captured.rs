@@ -15,7 +15,9 @@ use snowglobe_plan::Test;
 use snowglobe_report::Failed;
 use snowglobe_report::runs::{KeptRun, list};
 
+use crate::arguments::{Accel, Machines};
 use crate::error::{CliError, Result};
+use crate::prepare::ScriptPackages;
 
 /// Folder below a run's.
 const FOLDER: &str = "capture";
@@ -37,6 +39,9 @@ pub struct Captured {
     pub boots: BTreeMap<String, Boot>,
     /// What the script's process sees.
     pub visible: Vec<PathBuf>,
+    /// Packages of the script's process.
+    #[serde(default)]
+    pub packages: ScriptPackages,
     /// Whether machines reach the internet.
     pub internet: bool,
     /// Whether it ran by KVM: a saved machine cannot change that.
@@ -59,6 +64,7 @@ impl Captured {
         test: &Test,
         boots: &BTreeMap<String, Boot>,
         visible: &[PathBuf],
+        packages: &ScriptPackages,
         internet: bool,
         accelerator: Accelerator,
     ) -> Self {
@@ -67,10 +73,20 @@ impl Captured {
             test: test.clone(),
             boots: boots.clone(),
             visible: visible.to_vec(),
+            packages: packages.clone(),
             internet,
             kvm: accelerator == Accelerator::Kvm,
             failure: String::new(),
             folder: PathBuf::new(),
+        }
+    }
+
+    /// How machines run that are put back.
+    pub fn machines(&self) -> Machines {
+        Machines {
+            accel: if self.kvm { Accel::Kvm } else { Accel::Tcg },
+            internet: self.internet,
+            ..Machines::default()
         }
     }
 
@@ -109,6 +125,7 @@ impl Captured {
         }
         for boot in captured.boots.values() {
             let files = boot.layers.iter().chain(&boot.initrd);
+            let files = files.chain(&captured.packages.layers);
             for file in files.chain([&boot.kernel]) {
                 if !file.exists() {
                     return Err(CliError::environment(format!(

@@ -93,13 +93,14 @@ impl CliError {
         let message = message.to_string();
         // Wherever it happens, and through however many layers the error came.
         let full = message.contains("(os error 28)") || message.contains("(os error 122)");
-        let hints = if full {
-            vec![
-                "make room (`snowglobe cache gc` removes what is not in use), or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk".to_owned(),
-            ]
-        } else {
-            Vec::new()
-        };
+        let closed = message.contains("(os error 30)")
+            || (message.contains("failed to create") && message.contains("(os error 13)"));
+        let mut hints = Vec::new();
+        if full {
+            hints.push("make room (`snowglobe cache gc` removes what is not in use), or point SNOWGLOBE_CACHE and SNOWGLOBE_STATE at another disk".to_owned());
+        } else if closed {
+            hints.push("SNOWGLOBE_CACHE and SNOWGLOBE_STATE choose other folders".to_owned());
+        }
         Self {
             kind: Kind::Environment,
             message,
@@ -179,6 +180,27 @@ impl CliError {
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
         Self::environment(chain(&error))
+    }
+}
+
+/// Whether whoever read our output has gone.
+pub fn nobody_reads() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::OUT)];
+    let looked = poll(&mut polled, Some(&Timespec::default()));
+    looked.is_ok() && polled[0].revents().contains(PollFlags::ERR)
+}
+
+/// Why a test could not be run, as the user's fault or the host's.
+impl From<snowglobe_driver::RunError> for CliError {
+    fn from(error: snowglobe_driver::RunError) -> Self {
+        match error {
+            snowglobe_driver::RunError::Names { .. } => {
+                Self::unusable(error).hint("rename one of them in `nodes`")
+            }
+            other => Self::environment(chain(&other)),
+        }
     }
 }
 

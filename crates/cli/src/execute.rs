@@ -56,20 +56,26 @@ struct Programs {
 }
 
 impl Programs {
-    /// With the packages that the script wants, if the plan is there to make them.
-    fn new(session: &Session, scope: &Scope, plan: Option<&Plan>, test: &Test) -> Result<Self> {
-        let workshop = &session.workshop;
-        // Without a plan: the archives' state in use.
-        let archive = plan.map_or("", |plan| &plan.archive);
-        let factory =
-            Factory::new(workshop, archive, session.reporter.clone())?.stop(&session.interrupt);
-        let tools = factory.tools(test.enable_ocr)?;
-        let packages = match plan {
-            Some(plan) if !test.script.python_packages.is_empty() => {
-                phase(scope, Phase::Build, || factory.script_packages(plan, test))?
+    /// With the packages that the script wants.
+    fn new(session: &Session, scope: &Scope, plan: &Plan, test: &Test) -> Result<Self> {
+        Self::with(session, test, &plan.archive, |factory| {
+            if test.script.python_packages.is_empty() {
+                return Ok(ScriptPackages::default());
             }
-            _ => ScriptPackages::default(),
-        };
+            phase(scope, Phase::Build, || factory.script_packages(plan, test))
+        })
+    }
+
+    fn with(
+        session: &Session,
+        test: &Test,
+        archive: &str,
+        packages: impl FnOnce(&Factory) -> Result<ScriptPackages>,
+    ) -> Result<Self> {
+        let factory = Factory::new(&session.workshop, archive, session.reporter.clone())?;
+        let factory = factory.stop(&session.interrupt);
+        let tools = factory.tools(test.enable_ocr)?;
+        let packages = packages(&factory)?;
         let driver = script_tools(session, &tools, &packages)?;
         Ok(Self {
             factory,
@@ -126,9 +132,16 @@ fn failure(stream: &Stream) -> String {
     String::new()
 }
 
-/// Opens a shell with the machines of a failed run.
-pub fn resume(session: &Session, stream: &Stream, captured: &Captured) -> Result<Outcome> {
-    let programs = Programs::new(session, &stream.sink.scope(), None, &captured.test)?;
+/// Opens a Python shell with the machines of a failed run, or does what is wished in one of them.
+pub fn resume(
+    session: &Session,
+    stream: &Stream,
+    captured: &Captured,
+    wish: Option<&mut Wish>,
+) -> Result<Outcome> {
+    // With the archives' state in use: nothing is made of it.
+    let packages = |_: &Factory| Ok(captured.packages.clone());
+    let programs = Programs::with(session, &captured.test, "", packages)?;
     let made = Made {
         boots: captured.boots.clone(),
         visible: captured.visible.clone(),
@@ -139,7 +152,7 @@ pub fn resume(session: &Session, stream: &Stream, captured: &Captured) -> Result
         output: None,
         history: Some(session.workshop.places.state.join("history")),
         capture: false,
-        wish: None,
+        wish,
     };
     drive(session, stream, &captured.test, &programs, made, how)
 }
@@ -165,7 +178,7 @@ pub fn execute(
     fs::write(stream.directory.join("script.py"), &test.script.text)?;
     let plan_text = serde_json::to_vec_pretty(test).map_err(CliError::environment)?;
     fs::write(stream.directory.join("plan.json"), plan_text)?;
-    let programs = Programs::new(session, &scope, Some(plan), test)?;
+    let programs = Programs::new(session, &scope, plan, test)?;
     // A mistake in the script is told before any machine is built. At a shell it may be unfinished.
     scope.emit(snowglobe_driver::planned(test, 1.0));
     if !interactive {
@@ -176,7 +189,7 @@ pub fn execute(
             python_path: &programs.packages.python_path,
             visible: &programs.packages.visible,
         };
-        if !check_script(&check, &scope).map_err(|e| CliError::environment(chain(&e)))? {
+        if !check_script(&check, &scope)? {
             return Ok(Outcome::Failed);
         }
     }
@@ -235,7 +248,8 @@ fn drive(
     let record = how.capture.then(|| {
         let (boots, visible) = (&made.boots, &made.visible);
         let internet = session.machines.internet;
-        Captured::new(test, boots, visible, internet, choice.accelerator)
+        let packages = &programs.packages;
+        Captured::new(test, boots, visible, packages, internet, choice.accelerator)
     });
     let host = Host::remembering(machine_tools, choice, &workshop.places.cache)
         .map_err(|e| CliError::environment(chain(&e)))?;
@@ -306,7 +320,7 @@ fn drive(
         // Disks are large, and a finished run has no use for them.
         let _ = fs::remove_dir_all(&machine_dir);
     }
-    let outcome = outcome.map_err(|e| CliError::environment(chain(&e)))?;
+    let outcome = outcome?;
     if let Some(record) = record
         && matches!(outcome, Outcome::Failed | Outcome::TimedOut)
     {

@@ -37,6 +37,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(kind) => kind.into(),
+        // As for a program that ends by SIGPIPE: `snowglobe list | head` is no failure.
+        Err(error) if error.kind == error::Kind::Environment && error::nobody_reads() => {
+            ExitCode::from(141)
+        }
         Err(error) => {
             error.print();
             error.kind.into()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use snowglobe_agent_protocol::{BootConfig, BootFileSystem};
 use snowglobe_images::{Cache, Images, PackageLayer, Tools, ids};
 use snowglobe_machines::Boot;
@@ -46,7 +47,8 @@ pub struct Prepared {
 }
 
 /// What the process of a script needs for its Python packages.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScriptPackages {
     /// Directories below the tools', for packages of Debian.
     pub layers: Vec<PathBuf>,

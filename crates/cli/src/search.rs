@@ -10,6 +10,16 @@ use crate::error::{CliError, Result};
 pub fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in given {
+        if !path.exists() {
+            let shown = path.display();
+            let error = CliError::unusable(format!("there is no file '{shown}'"));
+            let named = PathBuf::from(format!("{shown}.nix"));
+            return Err(if named.exists() {
+                error.hint(format!("there is '{}'", named.display()))
+            } else {
+                error
+            });
+        }
         if !path.is_dir() {
             files.push(path.clone());
             continue;
@@ -99,5 +109,8 @@ mod tests {
         let found = files(&given).unwrap();
         assert_eq!(found, [given[0].clone(), root.join("one/default.nix")]);
         assert!(files(&[root.join("none")]).is_err());
+        let missing = files(&[root.join("b")]).unwrap_err();
+        assert!(missing.hints[0].ends_with("b.nix'"), "{missing:?}");
+        assert!(files(&[root.join("c")]).unwrap_err().hints.is_empty());
     }
 }

@@ -250,6 +250,9 @@ pub fn note(scope: &Scope, note: Note) {
     });
 }
 
+/// Names of files have an end.
+const TITLE: usize = 100;
+
 /// A new folder for a run, named so that a list of them is in their order.
 fn run_directory(runs: &Path, title: &str) -> Result<PathBuf> {
     fs::create_dir_all(runs)?;
@@ -264,7 +267,7 @@ fn run_directory(runs: &Path, title: &str) -> Result<PathBuf> {
             '-'
         }
     };
-    let title: String = title.chars().map(plain).collect();
+    let title: String = title.chars().map(plain).take(TITLE).collect();
     for attempt in 0..1000 {
         let suffix = if attempt == 0 {
             String::new()

@@ -10,7 +10,6 @@ use snowglobe_events::Outcome;
 
 use crate::failure;
 use crate::fold::Fold;
-use crate::paint::Paint;
 use crate::terminal::{Options, bar, deepest, doing_words};
 use crate::watch::{Watch, word};
 use crate::words::{duration, harmless, short};
@@ -187,7 +186,7 @@ impl Row {
 }
 
 /// All that is known of the runs that did not pass, one after the other; empty if there are none.
-pub fn failures(runs: &[(Watch, String)], paint: Paint) -> String {
+pub fn failures(runs: &[(Watch, String)], options: &Options) -> String {
     let mut text = String::new();
     for (watch, folder) in runs {
         watch.with(|fold| {
@@ -195,7 +194,9 @@ pub fn failures(runs: &[(Watch, String)], paint: Paint) -> String {
                 return;
             }
             // It begins with a line across and the title.
-            text.push_str(failure::render(fold, paint).trim_end_matches('\n'));
+            text.push_str(
+                failure::render(fold, options.paint, options.width).trim_end_matches('\n'),
+            );
             text.push_str(&format!("\n  run folder: {folder}\n"));
         });
     }

@@ -11,11 +11,15 @@ use crate::words::{harmless, indent};
 /// Lines of the machine that the failure is about, and of the others.
 const MANY: usize = 15;
 const FEW: usize = 5;
+/// Width of the line above a failure.
+pub(crate) const RULE: usize = 72;
 
-/// All failures of a run; empty if there are none.
-pub(crate) fn render(fold: &Fold, paint: Paint) -> String {
+/// All failures of a run, under a line that is at most as wide as the terminal; empty if there are none.
+pub(crate) fn render(fold: &Fold, paint: Paint, width: usize) -> String {
     let mut text = String::new();
     for failed in &fold.failures {
+        let rule = "─".repeat(width.min(RULE));
+        let _ = writeln!(text, "\n{}", paint.bad(&rule));
         one(&mut text, fold, &failed.kind, paint);
     }
     if !fold.failures.is_empty() {
@@ -38,8 +42,6 @@ fn one(out: &mut String, fold: &Fold, kind: &Kind, paint: Paint) {
     else {
         return;
     };
-    let rule = "─".repeat(72);
-    let _ = writeln!(out, "\n{}", paint.bad(&rule));
     let _ = writeln!(out, "{} {}", paint.bad("✗"), paint.bold(&fold.title));
     // The details of these begin with the message, and show the place.
     let whole = details.is_some() && class == "EvaluationError";

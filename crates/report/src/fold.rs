@@ -257,7 +257,10 @@ impl Fold {
                 self.wall = event.wall;
             }
             Kind::Planned { test, machines, .. } => {
-                self.title.clone_from(test);
+                // A test without a name is known by its file.
+                if !test.is_empty() {
+                    self.title.clone_from(test);
+                }
                 for info in machines {
                     self.machine(&info.name).info = Some(info.clone());
                 }

@@ -90,7 +90,7 @@ fn suite(fold: &Fold) -> TestSuite {
         suite.add_test_case(case);
     }
     suite.set_time(time(fold.elapsed));
-    let story = failure::render(fold, Paint::plain());
+    let story = failure::render(fold, Paint::plain(), failure::RULE);
     if !story.is_empty() {
         suite.set_system_err(story.trim());
     }

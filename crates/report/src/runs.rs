@@ -151,7 +151,7 @@ pub fn look(folder: &Path) -> io::Result<Option<KeptRun>> {
                 run.file = file;
                 run.wall = event.wall;
             }
-            Kind::Planned { test, .. } => run.title = test,
+            Kind::Planned { test, .. } if !test.is_empty() => run.title = test,
             Kind::RunFinished { outcome, duration } => {
                 run.outcome = Some(outcome);
                 run.duration = duration;

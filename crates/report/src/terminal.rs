@@ -220,7 +220,7 @@ impl<W: Write + Send> Terminal<W> {
             ));
             return;
         }
-        let text = failure::render(&self.fold, paint);
+        let text = failure::render(&self.fold, paint, self.options.width);
         if !text.is_empty() {
             self.line(text.trim_end_matches('\n'));
         }

@@ -19,7 +19,9 @@ use crate::workshop::Workshop;
 
 /// `doctor`.
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = "Exit status: 0 if tests can run here, 3 if not.")]
+#[command(
+    after_help = "Examples:\n  snowglobe doctor\n  snowglobe doctor --json | jq -r 'select(.health != \"good\") | .hint'\n\nExit status: 0 if tests can run here, 3 if not."
+)]
 pub struct Doctor {
     /// Print JSON, one finding a line
     #[arg(long)]

@@ -9,7 +9,7 @@ use snowglobe_plan::{Plan, Test};
 use snowglobe_report::{Paint, source_colors};
 
 use crate::arguments::{Machines, Selection};
-use crate::error::{CliError, Kind, Result, chain};
+use crate::error::{Kind, Result};
 use crate::execute::script_tools;
 use crate::prepare::Factory;
 use crate::search;
@@ -110,8 +110,7 @@ fn one(session: &Session, plan: &Plan, test: &Test, all: bool) -> Result<Vec<Fin
         cache_dir: &workshop.places.cache,
         python_path: &packages.python_path,
         visible: &packages.visible,
-    })
-    .map_err(|error| CliError::environment(chain(&error)))?;
+    })?;
     for warning in &checked.warnings {
         anstream::eprintln!("warning: {warning}");
     }

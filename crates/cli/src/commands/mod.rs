@@ -11,6 +11,7 @@ pub mod instantiate;
 pub mod interactive;
 pub mod lint;
 pub mod list;
+pub mod man;
 mod parse;
 pub mod realise;
 pub mod repl;
@@ -20,6 +21,8 @@ pub mod run;
 pub mod runs;
 pub mod shell;
 mod update;
+
+use std::io::Write;
 
 use clap::CommandFactory;
 
@@ -34,6 +37,7 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Resume(command) => resume::run(&command),
         Command::Shell(command) => shell::run(&command),
         Command::List(command) => list::run(&command),
+        Command::Man(command) => man::run(&command),
         Command::Lint(command) => lint::run(&command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Eval(command) => eval::run(&command),
@@ -50,8 +54,9 @@ pub fn run(arguments: Arguments) -> Result {
         Command::Repl(command) => repl::run(&command),
         Command::Conformance { what } => conformance::run(&what),
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "snowglobe", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "snowglobe", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(Kind::Passed)
         }
     }

@@ -61,7 +61,11 @@ pub fn run(command: &Report) -> Result {
             );
         }
         tell(&folder, vec![Box::new(RunFolder::remake(&folder))])?;
-        println!("{}", folder.join("report.html").display());
+        writeln!(
+            std::io::stdout(),
+            "{}",
+            folder.join("report.html").display()
+        )?;
         return Ok(Kind::Passed);
     };
     match &command.output {

@@ -4,7 +4,6 @@ use clap::Args;
 use snowglobe_report::runs;
 
 use super::interactive::{need_terminal, with_terminal};
-use crate::arguments::{Accel, Machines};
 use crate::captured::{Captured, latest};
 use crate::error::{CliError, Result};
 use crate::execute::resume;
@@ -51,12 +50,7 @@ pub fn run(command: &Resume) -> Result {
         ))
         .hint("only those of the latest runs that failed are, and only without --no-capture"));
     };
-    let machines = Machines {
-        accel: if captured.kvm { Accel::Kvm } else { Accel::Tcg },
-        internet: captured.internet,
-        ..Machines::default()
-    };
-    let session = Session::open(&machines)?;
+    let session = Session::open(&captured.machines())?;
     let show = Show::Shell {
         verbose: command.verbose,
     };
@@ -67,7 +61,7 @@ pub fn run(command: &Resume) -> Result {
         found.name()
     );
     anstream::eprintln!("  {}", captured.failure);
-    let result = with_terminal(|| resume(&session, &stream, &captured));
+    let result = with_terminal(|| resume(&session, &stream, &captured, None));
     let ended = match result {
         Ok(outcome) => stream.end(outcome),
         Err(error) => stream.fail(&error),

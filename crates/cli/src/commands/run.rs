@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use snowglobe_driver::Mode;
 use snowglobe_events::{Kind as EventKind, Outcome, Phase};
 use snowglobe_plan::{Plan, Test};
-use snowglobe_report::{Paint, failures, junit_of_watches, rates, table};
+use snowglobe_report::{Options, Paint, failures, junit_of_watches, rates, table};
 
 use crate::arguments::{LogFormat, Run, Selection};
 use crate::error::{CliError, Kind, Result};
@@ -83,7 +83,7 @@ fn tell(command: &Run, done: &[Ended]) -> Result<()> {
             .iter()
             .map(|ended| (ended.watch.clone(), ended.directory.display().to_string()))
             .collect();
-        anstream::eprint!("{}", failures(&runs, paint));
+        anstream::eprint!("{}", failures(&runs, &Options::for_stderr()));
     }
     let summaries: Vec<_> = done
         .iter()

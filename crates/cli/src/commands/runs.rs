@@ -66,6 +66,7 @@ pub const KEPT: usize = 100;
 /// Lists runs, or removes some.
 pub fn run(command: &Runs) -> Result {
     let folder = Places::from_environment()?.runs();
+    let mut out = std::io::stdout().lock();
     match &command.action {
         None => list(&runs::list(&folder)?, &command.list)?,
         Some(Action::List(form)) => list(&runs::list(&folder)?, form)?,
@@ -75,7 +76,7 @@ pub fn run(command: &Runs) -> Result {
             let meant: Result<Vec<&KeptRun>> = names.iter().map(|name| one(&all, name)).collect();
             for run in meant? {
                 runs::remove(run)?;
-                println!("removed {}", run.name());
+                writeln!(out, "removed {}", run.name())?;
             }
         }
         Some(Action::Gc { keep, older_than }) => {
@@ -90,7 +91,7 @@ pub fn run(command: &Runs) -> Result {
                 }
             }
             for run in &removed {
-                println!("removed {}", run.name());
+                writeln!(out, "removed {}", run.name())?;
             }
         }
     }

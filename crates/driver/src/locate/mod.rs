@@ -207,13 +207,16 @@ impl Source {
                 Piece::Indented { line, rest } => {
                     let mut own = lines.clone();
                     own[*line] = rest;
-                    let start = line + usize::from(rest.trim().is_empty());
+                    let blank = own[*line..].iter().take_while(|l| l.trim().is_empty());
+                    let start = line + blank.count();
                     found.push(follow(script, &own, start));
                 }
                 Piece::Quoted { lines } => {
-                    let same = script.iter().zip(lines);
-                    let same = same.take_while(|(script, (parts, _))| fits(parts, script));
-                    found.push(same.map(|(_, (_, line))| Some(*line as u32)).collect());
+                    for start in 0..lines.len() {
+                        let same = script.iter().zip(&lines[start..]);
+                        let same = same.take_while(|(script, (parts, _))| fits(parts, script));
+                        found.push(same.map(|(_, (_, line))| Some(*line as u32)).collect());
+                    }
                 }
             }
         }
@@ -285,6 +288,10 @@ mod tests {
             "m.succeed(\"xy\")\nb()\n c()",
             &expect,
         );
+        // Begun on a line of its own, in a file from Windows.
+        let nix = "{\r\n  testScript = \"\r\n    a()\r\n  \";\r\n}\r\n";
+        let expect = [("testScript", 1), ("t.nix", 3), ("testScript", 3)];
+        check(&[("t.nix", nix)], 2, "\n    a()\n  ", &expect);
     }
 
     #[test]
