@@ -290,7 +290,7 @@ mod tests {
         );
         // Begun on a line of its own, in a file from Windows.
         let nix = "{\r\n  testScript = \"\r\n    a()\r\n  \";\r\n}\r\n";
-        let expect = [("testScript", 1), ("t.nix", 3), ("testScript", 3)];
+        let expect = [("testScript", 1), ("t.nix", 3), ("t.nix", 4)];
         check(&[("t.nix", nix)], 2, "\n    a()\n  ", &expect);
     }
 
