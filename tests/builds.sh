@@ -15,9 +15,9 @@ machine_test "a guide's command lines" 900 0 env PATH="$builds_dir/bin:$PATH" SN
     test -d result/
     $(nix-build -A driver my-test.nix --no-out-link)/bin/nixos-test-driver
     result=$(readlink -f ./result)
-    ! nix-store --delete "$result"
+    if nix-store --delete "$result"; then exit 1; fi
     result=$(readlink -f ./result); rm ./result && nix-store --delete $result
-    ! test -e "$result"
+    test ! -e "$result"
     test "$(nix-instantiate --eval -E "1 + 1")" = 2
     test "$(echo "driver.outPath" | nix repl my-test.nix | grep -c nixos-test-driver)" -ge 1
 ' "$builds_dir"

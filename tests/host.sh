@@ -13,7 +13,10 @@ leftover() { pgrep -f "qemu-system.*$1" || true; }
 host_test() {
     begin=$(date +%s)
     log=$scratch/log
-    if ( set -e; "$2" ) >"$log" 2>&1; then
+    # Not as a condition, where the shell would go on after a command that fails.
+    ( set -e; "$2" ) >"$log" 2>&1
+    status=$?
+    if [ "$status" = 0 ]; then
         ok
         told pass "$1" $(($(date +%s) - begin))
     else
@@ -49,7 +52,8 @@ no_network() {
     SNOWGLOBE_CACHE=$scratch/empty SNOWGLOBE_MIRROR=http://127.0.0.1:9/debian \
         timeout 60 "$snowglobe" run --rerun examples/client-server.nix 2>"$scratch/err" || status=$?
     cat "$scratch/err"
-    [ "$status" = 3 ] && grep -q '127\.0\.0\.1:9' "$scratch/err"
+    [ "$status" = 3 ]
+    grep -q '127\.0\.0\.1:9' "$scratch/err"
 }
 
 # What needs no network gets along without.
@@ -78,7 +82,7 @@ killed() {
     [ -n "$(leftover "$scratch/killed")" ] || { echo "no machine was found"; return 1; }
     kill -9 "$run"
     gone "$scratch/killed"
-    ! grep "$scratch" /proc/self/mounts
+    if grep "$scratch" /proc/self/mounts; then return 1; fi
     SNOWGLOBE_STATE=$scratch/killed "$snowglobe" runs
     SNOWGLOBE_STATE=$scratch/killed "$snowglobe" runs | grep -q 'killed.*endless'
 }

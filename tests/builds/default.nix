@@ -194,8 +194,12 @@ rec {
 
   fetchzip = pkgs.fetchzip {
     url = "mirror://debian/pool/main/h/hello/hello_2.10.orig.tar.gz";
-    hash = "sha256-IJLb8THGL8xEDX0rJZ0b4bpdi3wN6cFPP2aLBTTPPTc=";
+    hash = "sha256-tBws6cfY1e23oTv3qu2Oc1Q6ev1YtUrgAmGS6uh7ocY=";
   };
+
+  # -- packages ---------------------------------------------------------------------------------
+
+  inherit (import ./packages.nix { inherit pkgs; }) tools servers large;
 
   # -- imports from derivations -----------------------------------------------------------------
 

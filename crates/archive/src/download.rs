@@ -159,6 +159,10 @@ impl Downloads {
                         if stop.load(Ordering::Relaxed) {
                             continue;
                         }
+                        if self.fetcher.progress().is_cancelled() {
+                            fail(Error::Cancelled.into());
+                            continue;
+                        }
                         if let Err(error) = each(number, &path) {
                             fail(error);
                         }

@@ -123,6 +123,9 @@ pub enum Error {
         /// What is needed.
         relation: String,
     },
+    /// The work was cancelled ([`crate::Progress::is_cancelled`]).
+    #[error("cancelled")]
+    Cancelled,
     /// A snapshot that is not in the cache.
     #[error("archive snapshot {id} is not in the cache")]
     NoSuchSnapshot {

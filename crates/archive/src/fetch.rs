@@ -94,6 +94,9 @@ impl Fetcher {
         let mut position = start;
         let mut failures = 0;
         loop {
+            if self.progress.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
             let before = position;
             match self.attempt(url, &mut position, sink) {
                 Ok(()) => return Ok(()),
@@ -157,6 +160,9 @@ impl Fetcher {
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 128 << 10];
         loop {
+            if self.progress.is_cancelled() {
+                return Err(Attempt::Final(Error::Cancelled));
+            }
             let length = match body.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(length) => length,

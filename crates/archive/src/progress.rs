@@ -28,6 +28,11 @@ pub trait Progress: Send + Sync {
         let _ = step;
     }
 
+    /// Whether nobody wants the work any more; asked again and again, it then ends as soon as it can.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
     /// Something that the user should know although work goes on, such as a retry.
     fn note(&self, text: &str) {
         let _ = text;

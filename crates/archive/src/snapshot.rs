@@ -4,6 +4,7 @@
 //! of the package lists that they vouch for; `archive/current` names the snapshot in use.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -164,7 +165,7 @@ impl Archive {
         if !is_id(id) || !directory.is_dir() {
             return Err(Error::NoSuchSnapshot { id: id.to_owned() });
         }
-        match Index::open(&directory.join("index")) {
+        match open_index(&directory) {
             Ok(index) => Ok(Snapshot {
                 id: id.to_owned(),
                 directory,
@@ -175,21 +176,12 @@ impl Archive {
         }
     }
 
-    /// Opens a snapshot after reading all of its index, and makes a damaged one again.
-    pub fn open_checked(&self, id: &str) -> Result<Snapshot> {
-        let snapshot = self.open(id)?;
-        match snapshot.index.verify() {
-            Err(Error::Index { .. }) => self.repair(id),
-            other => other.map(|()| snapshot),
-        }
-    }
-
     /// Makes the index of a snapshot again, from the `InRelease` files kept beside it.
     pub fn repair(&self, id: &str) -> Result<Snapshot> {
         let directory = self.directory.join(id);
         self.settings
             .progress
-            .note(&format!("making the index of {id} again"));
+            .note(&format!("the index of {id} is damaged; made again"));
         let texts = SUITES.map(|(_, suite)| {
             let path = directory.join(format!("InRelease.{suite}"));
             fs::read_to_string(&path).map(|text| (path.display().to_string(), text))
@@ -415,6 +407,34 @@ impl Snapshot {
             .map(|(_, name)| name.clone())
             .collect())
     }
+}
+
+/// Opens an index. All of it is read if the file has changed since that was done last.
+fn open_index(directory: &Path) -> Result<Index> {
+    let path = directory.join("index");
+    let index = Index::open(&path)?;
+    let data = fs::metadata(&path)?;
+    let stamp = format!(
+        "{} {} {}.{} {}.{}",
+        data.len(),
+        data.ino(),
+        data.mtime(),
+        data.mtime_nsec(),
+        data.ctime(),
+        data.ctime_nsec()
+    );
+    let seen = directory.join("index.seen");
+    if fs::read_to_string(&seen).is_ok_and(|known| known == stamp) {
+        return Ok(index);
+    }
+    index.verify()?;
+    // A file that was changed this very moment could still change unnoticed.
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(data.ctime().unsigned_abs() + 1);
+    if changed < SystemTime::now() {
+        // Only to save time; a cache that cannot be written is fine.
+        let _ = fs::write(&seen, stamp);
+    }
+    Ok(index)
 }
 
 fn is_id(id: &str) -> bool {

@@ -44,8 +44,13 @@ impl Passed {
 
     /// The pass of a test; what cannot be read is none.
     pub fn get(&self, key: &str) -> Option<Pass> {
-        let text = fs::read(self.path(key)).ok()?;
-        serde_json::from_slice(&text).ok()
+        let path = self.path(key);
+        let pass = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        // For whoever collects what is not used.
+        if let Ok(file) = fs::File::open(&path) {
+            let _ = file.file().set_modified(std::time::SystemTime::now());
+        }
+        Some(pass)
     }
 
     /// Remembers a pass.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use snowglobe_agent_protocol::{BootConfig, BootFileSystem};
-use snowglobe_images::{Cache, Images, PackageLayer, Tools, ids};
+use snowglobe_images::{Bucket, Cache, Images, PackageLayer, Tools, cache, ids};
 use snowglobe_machines::Boot;
 use snowglobe_plan::{Node, Plan, StoreObject, StorePath, Test};
 use snowglobe_realise::system::{self, Ids};
@@ -25,7 +25,6 @@ pub struct Factory {
     images: Arc<Images>,
     store: snowglobe_store::Store,
     logs: PathBuf,
-    unpacked: PathBuf,
     snapshot: String,
     keep_failed: bool,
     stop: Stop,
@@ -82,7 +81,6 @@ impl Factory {
             images: Arc::new(images),
             store: workshop.store.clone(),
             logs: workshop.places.cache.join("logs"),
-            unpacked: workshop.places.cache.join("unpacked"),
             snapshot: id,
             keep_failed: false,
             stop: Stop::never(),
@@ -175,11 +173,19 @@ impl Factory {
             .images
             .packages(&closure.packages)
             .map_err(image_error)?;
+        let layer_image = self.images.package_image(&layer).map_err(image_error)?;
         let mut boots = BTreeMap::new();
         for node in &test.nodes {
-            let system = self.system_layer(node, test, &closure, &layer)?;
+            let system = match self.system_layer(node, test, &closure, &layer) {
+                // A damaged object was found and removed: it is made again, once.
+                Err(_) if closure.paths.iter().any(|path| !self.store.contains(path)) => {
+                    realiser.closure(&roots, &packages).map_err(realise_error)?;
+                    self.system_layer(node, test, &closure, &layer)?
+                }
+                other => other?,
+            };
             let mut layers = vec![base.image.clone()];
-            layers.push(layer.image.clone());
+            layers.push(layer_image.clone());
             layers.push(system);
             let boot = Boot {
                 kernel: base.kernel.clone(),
@@ -259,7 +265,7 @@ impl Factory {
         let system = serde_json::to_string(&node.system).map_err(CliError::environment)?;
         let roots = system::roots(node, &test.script.references);
         let paths = self.store.closure(&roots).map_err(store_error)?;
-        let mut parts = vec!["2", &packages.key, &boot, &system];
+        let mut parts = vec!["3", &packages.key, &boot, &system];
         parts.extend(paths.iter().map(|path| path.as_str()));
         let key = snowglobe_images::cache::key("system", &parts);
         let own = Own {
@@ -269,7 +275,16 @@ impl Factory {
         let step = format!("write the system layer of {}", node.name);
         let image = self.images.stream_to_erofs(&key, &step, &|out| {
             for path in own.paths {
-                self.store.verify(path).map_err(std::io::Error::other)?;
+                self.store.verify(path).map_err(|error| {
+                    let note = format!("{error}; made again");
+                    self.images
+                        .archive()
+                        .downloads()
+                        .fetcher()
+                        .progress()
+                        .note(&note);
+                    std::io::Error::other(error)
+                })?;
             }
             let ids = Ids {
                 uid: ids::uid,
@@ -381,56 +396,47 @@ impl World for Factory {
     }
 
     fn unpack(&self, package: &Foreign) -> std::result::Result<PathBuf, WorldError> {
-        let archive = self.images.archive();
-        let (name, version) = match package {
-            Foreign::Npm {
-                package, version, ..
-            }
-            | Foreign::Pypi {
-                package, version, ..
-            } => (package.replace('/', "-"), version),
-        };
-        let kind = if matches!(package, Foreign::Npm { .. }) {
-            "npm"
-        } else {
-            "pypi"
-        };
-        let place = self.unpacked.join(format!("{kind}-{name}-{version}"));
-        if place.exists() {
-            return Ok(place);
-        }
-        fs_err::create_dir_all(&self.unpacked)?;
-        // Made under another name: what is cut short is never mistaken for whole.
-        let fresh = self
-            .unpacked
-            .join(format!(".new-{kind}-{name}-{}", std::process::id()));
-        let _ = fs_err::remove_dir_all(&fresh);
-        fs_err::create_dir(&fresh)?;
-        match package {
+        let downloads = self.images.archive().downloads();
+        let (name, parts) = match package {
             Foreign::Npm {
                 package,
                 version,
                 integrity,
-            } => {
-                let tarball = archive.downloads().npm(package, version, integrity)?;
-                archive.downloads().unpack_npm(&tarball, &fresh)?;
-            }
+            } => (format!("npm-{package}"), [version, integrity]),
             Foreign::Pypi {
                 package,
                 version,
                 sha256,
-            } => {
-                let (wheel, _) = archive.downloads().pypi(package, version, sha256)?;
-                archive.downloads().unpack_wheel(&wheel, &fresh)?;
-            }
-        }
-        if let Err(error) = fs_err::rename(&fresh, &place) {
-            let _ = fs_err::remove_dir_all(&fresh);
-            if !place.exists() {
-                return Err(error.into());
-            }
-        }
-        Ok(place)
+            } => (format!("pypi-{package}"), [version, sha256]),
+        };
+        let key = cache::key(&name.replace('/', "-"), &parts.map(String::as_str));
+        let step = format!("unpack {name} {}", parts[0]);
+        let entry = self
+            .images
+            .make_intact(Bucket::Unpacked, &key, &step, |entry| {
+                let tree = entry.join("tree");
+                fs_err::create_dir(&tree)?;
+                match package {
+                    Foreign::Npm {
+                        package,
+                        version,
+                        integrity,
+                    } => {
+                        let tarball = downloads.npm(package, version, integrity)?;
+                        downloads.unpack_npm(&tarball, &tree)?;
+                    }
+                    Foreign::Pypi {
+                        package,
+                        version,
+                        sha256,
+                    } => {
+                        let (wheel, _) = downloads.pypi(package, version, sha256)?;
+                        downloads.unpack_wheel(&wheel, &tree)?;
+                    }
+                }
+                Ok(())
+            })?;
+        Ok(entry.join("tree"))
     }
 
     fn download(&self, wanted: &Download<'_>) -> std::result::Result<PathBuf, WorldError> {

@@ -1,10 +1,12 @@
 //! Progress of archives and images as events of a run.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use snowglobe_archive::Progress;
 use snowglobe_events::{Kind, Phase, Scope};
+
+use crate::interrupt::Interrupt;
 
 /// Tells the streams of all runs under way what is downloaded and built. Before a run begins, and
 /// after it, nobody is told, unless it speaks for itself.
@@ -15,6 +17,7 @@ pub struct Reporter {
     received: AtomicU64,
     told: AtomicU64,
     speaks: AtomicBool,
+    interrupt: OnceLock<Interrupt>,
 }
 
 #[derive(Default)]
@@ -54,6 +57,12 @@ impl Reporter {
 
     fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Downloads and builds end when the user wants them to.
+    pub fn obey(&self, interrupt: &Interrupt) {
+        // Whoever came first stays.
+        let _ = self.interrupt.set(interrupt.clone());
     }
 
     /// While no run is under way, steps are told on standard error.
@@ -121,6 +130,10 @@ impl Progress for Reporter {
             total: Some(1),
             unit: "steps".to_owned(),
         });
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.interrupt.get().is_some_and(Interrupt::requested)
     }
 
     fn note(&self, text: &str) {

@@ -32,6 +32,7 @@ impl Session {
         let cancel = Cancel::new();
         let hook = cancel.clone();
         let interrupt = Interrupt::listen(move || hook.cancel())?;
+        reporter.obey(&interrupt);
         Ok(Self {
             workshop,
             reporter,

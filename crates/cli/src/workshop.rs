@@ -266,6 +266,7 @@ pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
             }
         }
         Archive::Io(error) => error.into(),
+        Archive::Cancelled => CliError::interrupted(),
         _ => CliError::environment(message),
     }
 }

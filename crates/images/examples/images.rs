@@ -66,10 +66,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{:?}", images.kernel()?);
         }
         "initrd" => println!("{:?}", images.initrd(&std::fs::read(&names[0])?)?),
-        "system" => println!(
-            "{:?}",
-            images.tree_to_erofs(&names[0], &[(names[1].clone().into(), "".into())], &[])?
-        ),
         "list" => {
             for entry in images.cache().entries()? {
                 println!(
@@ -88,18 +84,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 older_than: None
             })?
         ),
-        "all" => {
-            let names = names.iter().cloned().collect();
-            let prepared = images.prepare(&names, b"no agent")?;
-            println!(
-                "{} {}",
-                prepared.base.image.display(),
-                prepared.packages.image.display()
-            );
-        }
         "packages" => {
             let layer = images.packages(&names.iter().cloned().collect())?;
-            println!("{layer:?}\n{:?}", layer.packages()?);
+            let image = images.package_image(&layer)?;
+            println!("{layer:?}\n{}\n{:?}", image.display(), layer.packages()?);
         }
         _ => return Err("unknown command".into()),
     }

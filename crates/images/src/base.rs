@@ -16,7 +16,7 @@ use crate::images::hold;
 use crate::owners::Renumbering;
 use crate::packages::ETC_KEPT;
 use crate::tools::{make_directory, prepare_root};
-use crate::{Images, Result, step};
+use crate::{Images, Result};
 
 /// What the base holds, besides what these depend on: everything essential, what a NixOS machine
 /// has in its default path, systemd and what it needs, and the kernel.
@@ -213,11 +213,9 @@ impl Images {
             return Ok(base);
         }
         let (closure, kernel, key) = self.base_recipe()?;
-        let entry = self
-            .cache()
-            .make(Bucket::Trees, &key, "make the base", |entry| {
-                self.make_base(entry, closure, kernel)
-            })?;
+        let entry = self.make_intact(Bucket::Trees, &key, "make the base", |entry| {
+            self.make_base(entry, &closure, &kernel)
+        })?;
         let base = BaseTree { key, entry };
         *hold(&self.known.base) = Some(base.clone());
         Ok(base)
@@ -250,12 +248,14 @@ impl Images {
             .get_each(&wanted, |_, _| Ok::<_, crate::Error>(()))
     }
 
-    fn make_base(&self, entry: &Path, closure: Closure, kernel: Closure) -> Result<()> {
+    fn make_base(&self, entry: &Path, closure: &Closure, kernel: &Closure) -> Result<()> {
+        // Before anything is downloaded.
+        snowglobe_sandbox::can_map_range()?;
         let tree = entry.join("tree");
         prepare_root(&tree)?;
         let done = {
             let _step = self.step("unpack the base");
-            let all = closure.into_iter().chain(kernel.clone()).collect();
+            let all = closure.clone().into_iter().chain(kernel.clone()).collect();
             dpkg::unpack(self.archive(), &all, &tree, &keep)?
         };
         let (kernel, packages): (BTreeMap<_, _>, BTreeMap<_, _>) = done
@@ -313,7 +313,7 @@ impl Images {
         make_directory(&machine)?;
         sandbox.bind(&machine, "/mnt/machine", Access::ReadWrite);
         fs::write(work.join("kept"), ETC_KEPT.join("\n"))?;
-        step::shell(&sandbox, "configure the base", SCRIPT, LIMIT)?;
+        self.shell(&sandbox, "configure the base", SCRIPT, LIMIT)?;
 
         let etc = tree.join("etc");
         let numbers = Renumbering::of(&etc)?;
@@ -324,7 +324,7 @@ impl Images {
         }
         let script = "perl /mnt/work/owners.pl /mnt/work/table /usr /etc /var /root /home /opt /srv; \
             cat /mnt/work/passwd > /etc/passwd; cat /mnt/work/group > /etc/group; . /mnt/work/machine.sh";
-        step::shell(&sandbox, "give files their owners", script, LIMIT)?;
+        self.shell(&sandbox, "give files their owners", script, LIMIT)?;
         // The mount point of the policy was made in the tree by nobody, since it is read-only.
         crate::remove::remove_tree(&work)?;
         Ok(())

@@ -13,7 +13,7 @@ use fs_err as fs;
 use snowglobe_archive::FileLock;
 
 use crate::remove::remove_tree;
-use crate::{Error, Result};
+use crate::{Error, Result, intact};
 
 /// How long another process may take to make an entry.
 const LOCK_LIMIT: Duration = Duration::from_secs(1800);
@@ -37,13 +37,19 @@ pub enum Bucket {
     Unpacked,
     /// Logs of builds.
     Logs,
-    /// Scripts that passed their checks, and tests that passed.
+    /// Scripts that passed their checks.
     Checked,
+    /// Tests that passed.
+    Passed,
+    /// What the type checker remembers of the library.
+    Mypy,
+    /// The library of test scripts.
+    Python,
 }
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Trees,
         Self::Images,
         Self::Store,
@@ -53,6 +59,9 @@ impl Bucket {
         Self::Unpacked,
         Self::Logs,
         Self::Checked,
+        Self::Passed,
+        Self::Mypy,
+        Self::Python,
     ];
 
     /// Name of its directory.
@@ -67,7 +76,16 @@ impl Bucket {
             Self::Unpacked => "unpacked",
             Self::Logs => "logs",
             Self::Checked => "checked",
+            Self::Passed => "passed",
+            Self::Mypy => "mypy",
+            Self::Python => "python",
         }
+    }
+
+    /// Whether entries are made by [`Cache::make`], under a lock. What is made of the others may be at
+    /// work wherever a process uses the cache.
+    pub(crate) fn is_locked(self) -> bool {
+        matches!(self, Self::Trees | Self::Images | Self::Unpacked)
     }
 
     /// What it holds, in a few words.
@@ -82,6 +100,9 @@ impl Bucket {
             Self::Unpacked => "packages of npm and PyPI",
             Self::Logs => "logs of builds",
             Self::Checked => "scripts that passed their checks",
+            Self::Passed => "tests that passed",
+            Self::Mypy => "what the type checker remembers",
+            Self::Python => "the library of test scripts",
         }
     }
 }
@@ -177,6 +198,41 @@ impl Cache {
             }
         })?;
         Ok(path)
+    }
+
+    /// An entry as [`Cache::make`] gives it, whose content is what was made: one that was changed since is
+    /// removed and made again, and `damaged` is told where it lay. Entries from before digests were kept
+    /// are taken as they are, once.
+    pub fn make_intact(
+        &self,
+        bucket: Bucket,
+        key: &str,
+        what: &str,
+        damaged: &dyn Fn(&Path),
+        build: impl Fn(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let make = || {
+            self.make(bucket, key, what, |entry| {
+                build(entry)?;
+                intact::seal(entry)
+            })
+        };
+        let path = make()?;
+        if !intact::is_sealed(&path) {
+            intact::seal(&path)?;
+        }
+        if intact::is_intact(&path)? {
+            return Ok(path);
+        }
+        {
+            let _lock = FileLock::acquire(&self.lock_path(bucket, key), what, LOCK_LIMIT)?;
+            // Mended by the process that held the lock before?
+            if path.is_dir() && !intact::is_intact(&path)? {
+                damaged(&path);
+                self.remove_one(bucket, key)?;
+            }
+        }
+        make()
     }
 
     pub(crate) fn lock_path(&self, bucket: Bucket, key: &str) -> PathBuf {
@@ -385,6 +441,38 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_entry_is_named_and_made_again() {
+        let (_directory, cache) = cache();
+        let told = std::cell::RefCell::new(Vec::new());
+        let make = || {
+            cache
+                .make_intact(
+                    Bucket::Trees,
+                    "a",
+                    "make a test",
+                    &|path| told.borrow_mut().push(path.to_owned()),
+                    |path| {
+                        fs::create_dir(path.join("tree"))?;
+                        Ok(fs::write(path.join("tree/file"), "content")?)
+                    },
+                )
+                .unwrap()
+        };
+        let path = make();
+        make();
+        assert!(told.borrow().is_empty());
+        fs::write(path.join("tree/file"), "cOntent").unwrap();
+        assert_eq!(make(), path);
+        assert_eq!(*told.borrow(), std::slice::from_ref(&path));
+        assert_eq!(
+            fs::read_to_string(path.join("tree/file")).unwrap(),
+            "content"
+        );
+        make();
+        assert_eq!(told.borrow().len(), 1);
+    }
+
+    #[test]
     fn leftovers_of_a_killed_process_do_not_matter() {
         let (_directory, cache) = cache();
         let leftover = cache.root.join("trees/.new-a");
@@ -397,6 +485,23 @@ mod tests {
         cache.collect(Limits::default()).unwrap();
         assert!(!leftover.exists());
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_a_running_process_makes_stays() {
+        let (_directory, cache) = cache();
+        let working = cache.begin_use().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let baking = cache.root.join("snapshots/.new-x");
+        fs::create_dir_all(&baking).unwrap();
+        fs::create_dir_all(cache.root.join("python")).unwrap();
+        let writing = cache.root.join("python/.tmpx");
+        fs::write(&writing, "").unwrap();
+        cache.collect(Limits::default()).unwrap();
+        assert!(baking.exists() && writing.exists());
+        drop(working);
+        cache.collect(Limits::default()).unwrap();
+        assert!(!baking.exists() && !writing.exists());
     }
 
     #[test]

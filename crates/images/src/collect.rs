@@ -374,33 +374,38 @@ impl Cache {
         let since = self.in_use_since()?;
         for bucket in Bucket::ALL {
             for (name, path) in list(&self.root().join(bucket.name()))? {
-                let Some(key) = name.strip_prefix(TEMPORARY) else {
-                    continue;
-                };
-                // Somebody who holds the lock is at work there.
-                let lock = self.lock_path(bucket, key);
-                if let Some(_lock) = snowglobe_archive::FileLock::try_acquire(&lock)? {
-                    remove_tree(&path)?;
+                match name.strip_prefix(TEMPORARY) {
+                    Some(key) if bucket.is_locked() => {
+                        // Somebody who holds the lock is at work there.
+                        let lock = self.lock_path(bucket, key);
+                        if let Some(_lock) = snowglobe_archive::FileLock::try_acquire(&lock)? {
+                            remove_tree(&path)?;
+                        }
+                    }
+                    Some(_) => remove_leftover(&path, since)?,
+                    None if name.starts_with(".tmp") => remove_leftover(&path, since)?,
+                    None => {}
                 }
             }
         }
-        // Nobody locks these; but whoever makes them runs.
         for place in ["store/new", "downloads/partial"] {
             for (_, path) in list(&self.root().join(place))? {
-                let Ok(data) = fs::symlink_metadata(&path) else {
-                    continue;
-                };
-                if since.is_none_or(|since| data.modified().is_ok_and(|time| time < since)) {
-                    if data.is_dir() {
-                        remove_tree(&path)?;
-                    } else {
-                        fs::remove_file(&path)?;
-                    }
-                }
+                remove_leftover(&path, since)?;
             }
         }
         Ok(())
     }
+}
+
+/// Removes what nobody locks and nobody makes any more: whoever makes it runs, and began before.
+fn remove_leftover(path: &Path, since: Option<SystemTime>) -> Result<()> {
+    let Ok(data) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if since.is_none_or(|since| data.modified().is_ok_and(|time| time < since)) {
+        remove_tree(path)?;
+    }
+    Ok(())
 }
 
 fn plain_entries(bucket: Bucket, directory: &Path, entries: &mut Vec<Entry>) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Everything in one place: what can be asked for, and the cache that remembers it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use snowglobe_archive::{Archive, Progress, Snapshot};
 
-use crate::{BaseImage, BaseTree, Cache, PackageLayer, Result, ToolSet, Tools};
+use crate::{BaseTree, Bucket, Cache, Result, ToolSet};
 
 /// Makes images from one snapshot of the archive, or finds them in the cache. Can be used from
 /// several threads and processes at once: each image is made once.
@@ -65,28 +65,19 @@ impl Images {
         &self.snapshot
     }
 
-    /// Everything that the machines of a test have in common, made in parallel as far as one does not
-    /// need the other. `agent` is the program that becomes `/init`.
-    pub fn prepare(&self, names: &BTreeSet<String>, agent: &[u8]) -> Result<Prepared> {
-        // Whoever comes first makes the base and the tools; the others wait for the lock.
-        let (base, packages, boot) = std::thread::scope(|scope| {
-            let base = scope.spawn(|| self.base());
-            let boot = scope.spawn(|| Ok((self.kernel()?, self.initrd(agent)?)));
-            let packages = self.packages(names);
-            let boot: Result<_> = boot.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
-            let base = base.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
-            (base, packages, boot)
-        });
-        // An unknown package is what the user can do something about, so it is reported first.
-        let packages = packages?;
-        let (kernel, initrd) = boot?;
-        Ok(Prepared {
-            base: base?,
-            packages,
-            kernel,
-            initrd,
-            tools: self.tools(&[])?,
-        })
+    /// An entry of the cache as [`Cache::make_intact`] gives it; damage is told.
+    pub fn make_intact(
+        &self,
+        bucket: Bucket,
+        key: &str,
+        what: &str,
+        build: impl Fn(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let damaged = |path: &Path| {
+            let note = format!("{} is damaged; made again", path.display());
+            self.progress.note(&note);
+        };
+        self.cache.make_intact(bucket, key, what, &damaged, build)
     }
 
     /// Who is told what happens.
@@ -102,21 +93,6 @@ impl Images {
             name: name.to_owned(),
         }
     }
-}
-
-/// What [`Images::prepare`] makes.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// The lowest layer.
-    pub base: BaseImage,
-    /// The layer of the test's packages.
-    pub packages: PackageLayer,
-    /// An ELF file with an entry for PVH.
-    pub kernel: PathBuf,
-    /// The initial RAM disk.
-    pub initrd: PathBuf,
-    /// The programs that run on the host.
-    pub tools: Tools,
 }
 
 pub(crate) struct Step<'a> {

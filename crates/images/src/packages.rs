@@ -16,7 +16,7 @@ use crate::base::{OWNERS, install_sandbox, write_policy};
 use crate::cache::{Bucket, key};
 use crate::owners::Renumbering;
 use crate::tools::make_directory;
-use crate::{BaseTree, Error, Images, Result, step};
+use crate::{BaseTree, Error, Images, Result};
 
 /// Where a layer keeps those files of `/etc` that must not lie there, because what is in `/etc` is
 /// for the configuration to say. Views link to them.
@@ -131,8 +131,6 @@ pub struct BaseImage {
 pub struct PackageLayer {
     /// The unpacked layer, to be stacked on the base in sandboxes.
     pub tree: PathBuf,
-    /// The image, for machines.
-    pub image: PathBuf,
     /// Changes when the content does.
     pub key: String,
     lists: PathBuf,
@@ -203,7 +201,7 @@ impl Images {
         for name in names {
             self.snapshot().require(name)?;
         }
-        let (base, key, entry, tools) = std::thread::scope(|scope| {
+        let (base, key, entry) = std::thread::scope(|scope| {
             // The tools, and what must be downloaded most likely, come while the base is made.
             let tools = scope.spawn(|| self.tools(&[]));
             if !self.has_base()? {
@@ -217,26 +215,28 @@ impl Images {
             parts.extend(ETC_KEPT);
             parts.extend(names.iter().map(String::as_str));
             let key = key("packages", &parts);
-            let entry = self
-                .cache()
-                .make(Bucket::Trees, &key, "install packages", |entry| {
-                    self.install(&base, names, entry)
-                })?;
-            let tools = tools
+            let entry = self.make_intact(Bucket::Trees, &key, "install packages", |entry| {
+                self.install(&base, names, entry)
+            })?;
+            tools
                 .join()
                 .unwrap_or_else(|p| std::panic::resume_unwind(p))?;
-            Ok::<_, Error>((base, key, entry, tools))
-        })?;
-        let tree = entry.join("tree");
-        let image = self.image(&key, IMAGE, "write the image of the packages", |entry| {
-            self.write_erofs(&tools, &tree, &[], entry)
+            Ok::<_, Error>((base, key, entry))
         })?;
         Ok(PackageLayer {
             lists: entry.join("lists"),
             base_lists: base.lists(),
-            tree,
-            image,
+            tree: entry.join("tree"),
             key,
+        })
+    }
+
+    /// The image of a layer, for machines.
+    pub fn package_image(&self, layer: &PackageLayer) -> Result<PathBuf> {
+        let tools = self.tools(&[])?;
+        let step = "write the image of the packages";
+        self.image(&layer.key, IMAGE, step, |entry| {
+            self.write_erofs(&tools, &layer.tree, &[], entry)
         })
     }
 
@@ -274,7 +274,7 @@ impl Images {
                  find /usr/share/fonts -type d -exec touch -d @1 {{}} +; fc-cache -f; fi",
                 list.join(" ")
             );
-            step::shell(&sandbox, "install packages", &script, INSTALL_LIMIT)
+            self.shell(&sandbox, "install packages", &script, INSTALL_LIMIT)
                 .map_err(|error| unsolvable(error, names))?;
         }
         let _step = self.step("prune the layer");
@@ -312,7 +312,7 @@ impl Images {
             let script = format!(
                 "apt-get update {APT} >&2; apt-get install {APT} --print-uris {list} | grep \"^'\" || :"
             );
-            step::shell(sandbox, "choose packages", &script, SOLVE_LIMIT)
+            self.shell(sandbox, "choose packages", &script, SOLVE_LIMIT)
         };
         let answer = std::thread::scope(|scope| {
             let prefetch = scope.spawn(|| self.prefetch(names));
@@ -341,7 +341,7 @@ impl Images {
         // Nothing to do is an answer, but for names that the base does not have an error.
         if packages.is_empty() && !names.is_subset(&crate::packages::names(&base.lists())?) {
             let check = format!("apt-get install {APT} -s {}", list);
-            step::shell(sandbox, "choose packages", &check, SOLVE_LIMIT)
+            self.shell(sandbox, "choose packages", &check, SOLVE_LIMIT)
                 .map_err(|error| unsolvable(error, names))?;
         }
         Ok(packages)
@@ -418,7 +418,7 @@ impl Images {
         let script = "perl /mnt/work/prune.pl /mnt/layer /mnt/lists /mnt/work/kept; \
              perl /mnt/work/owners.pl /mnt/work/table /mnt/layer; \
              find /mnt/work/repository -mindepth 1 -delete 2>/dev/null || :";
-        step::shell(&bare, "prune the layer", script, INSTALL_LIMIT)?;
+        self.shell(&bare, "prune the layer", script, INSTALL_LIMIT)?;
         let lists = work.join("lists");
         if lists.is_dir() {
             // Written by root of the name space: files of ours, to be read by everybody.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use snowglobe_sandbox::{Command, Sandbox};
 
-use crate::{Error, Result};
+use crate::{Error, Images, Result};
 
 /// What a message shows of a program's output, from its end.
 const SHOWN: usize = 4000;
@@ -29,32 +29,41 @@ pub(crate) fn command(sandbox: &Sandbox, program: &str) -> Command {
     command
 }
 
-/// Runs a shell script in a sandbox and returns what it wrote to its standard output.
-pub(crate) fn shell(
-    sandbox: &Sandbox,
-    step: &str,
-    script: &str,
-    limit: Duration,
-) -> Result<String> {
-    let mut command = command(sandbox, "/bin/sh");
-    // The caller's umask must not show in what is made.
-    command.args(["-eu", "-c", &format!("umask 022\n{script}")]);
-    run(&mut command, step, limit)
-}
-
-/// Runs a prepared command and returns what it wrote to its standard output.
-pub(crate) fn run(command: &mut Command, step: &str, limit: Duration) -> Result<String> {
-    let output = command.output(limit)?;
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(stdout);
+impl Images {
+    /// Runs a shell script in a sandbox and returns what it wrote to its standard output.
+    pub(crate) fn shell(
+        &self,
+        sandbox: &Sandbox,
+        step: &str,
+        script: &str,
+        limit: Duration,
+    ) -> Result<String> {
+        let mut command = command(sandbox, "/bin/sh");
+        // The caller's umask must not show in what is made.
+        command.args(["-eu", "-c", &format!("umask 022\n{script}")]);
+        self.run(&mut command, step, limit)
     }
-    let text = stdout + &String::from_utf8_lossy(&output.stderr);
-    Err(Error::Step {
-        step: step.to_owned(),
-        status: output.status.to_string(),
-        output: tail(&text).to_owned(),
-    })
+
+    /// Runs a prepared command and returns what it wrote to its standard output.
+    pub(crate) fn run(&self, command: &mut Command, step: &str, limit: Duration) -> Result<String> {
+        let stop = || self.progress().is_cancelled();
+        let output = match command.output_unless(limit, &stop) {
+            Err(snowglobe_sandbox::Error::Stopped { .. }) => {
+                return Err(snowglobe_archive::Error::Cancelled.into());
+            }
+            other => other?,
+        };
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(stdout);
+        }
+        let text = stdout + &String::from_utf8_lossy(&output.stderr);
+        Err(Error::Step {
+            step: step.to_owned(),
+            status: output.status.to_string(),
+            output: tail(&text).to_owned(),
+        })
+    }
 }
 
 /// The end of a text, from the start of a line.

@@ -12,7 +12,7 @@ use snowglobe_sandbox::Sandbox;
 
 use crate::cache::{Bucket, key};
 use crate::images::hold;
-use crate::{Images, Result, step};
+use crate::{Images, Result};
 
 /// Groups of tools, fetched when first needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,7 +177,7 @@ impl Images {
             _ => Some(self.tool_set(ToolSet::Core)?),
         };
         let step = format!("unpack {}", set.name());
-        let entry = self.cache().make(Bucket::Trees, &key, &step, |entry| {
+        let entry = self.make_intact(Bucket::Trees, &key, &step, |entry| {
             let _step = self.step(&step);
             let tree = entry.join("tree");
             prepare_root(&tree)?;
@@ -192,7 +192,7 @@ impl Images {
             let (upper, work) = (entry.join("upper"), entry.join("work"));
             fs::create_dir(&upper)?;
             fs::create_dir(&work)?;
-            let mut sandbox = Sandbox::new(below.into_iter().chain([tree.clone()]));
+            let mut sandbox = Sandbox::new(below.iter().cloned().chain([tree.clone()]));
             for part in ["usr", "etc"] {
                 let target = format!("/{part}");
                 if set == ToolSet::Core {
@@ -206,7 +206,7 @@ impl Images {
             if set != ToolSet::Core {
                 sandbox.writable(&upper, &work);
             }
-            step::shell(&sandbox, &step, set.finish(), LIMIT)?;
+            self.shell(&sandbox, &step, set.finish(), LIMIT)?;
             if set != ToolSet::Core {
                 merge(&upper, &tree)?;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 use snowglobe_archive::{Archive, Settings, Silent};
-use snowglobe_images::{Attributes, Cache, ETC_ASIDE, Error, Images, capability};
+use snowglobe_images::{Cache, ETC_ASIDE, Error, Images};
 use snowglobe_sandbox::{Access, Sandbox};
 
 /// Images in a cache of their own that shares downloads with the user's cache; `None` when the
@@ -96,14 +96,19 @@ fn base_packages_and_system_layers() {
     }
     assert!(layer.tree.join("var/lib/nginx").is_dir());
 
-    // A changed image is made again, and is the same.
-    let good = fs::read(&layer.image).unwrap();
-    let mut bad = good.clone();
-    bad[good.len() / 2] ^= 1;
-    fs::write(&layer.image, &bad).unwrap();
-    let again = images.packages(&set(&["openssh-server", "nginx"])).unwrap();
-    assert_eq!(again.key, layer.key);
-    assert!(fs::read(&again.image).unwrap() == good);
+    // A changed tree and a changed image are made again, and are the same.
+    let image = images.package_image(&layer).unwrap();
+    let program = layer.tree.join("usr/sbin/nginx");
+    for file in [&image, &program] {
+        let good = fs::read(file).unwrap();
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 1;
+        fs::write(file, &bad).unwrap();
+        let again = images.packages(&set(&["openssh-server", "nginx"])).unwrap();
+        assert_eq!(again.key, layer.key);
+        assert_eq!(images.package_image(&again).unwrap(), image);
+        assert!(fs::read(file).unwrap() == good, "{}", file.display());
+    }
 
     // The kernel and its initial RAM disk.
     assert!(
@@ -119,29 +124,41 @@ fn base_packages_and_system_layers() {
     errors(&images);
 }
 
-/// A tree with owners that the caller gives, as the system layer has.
+/// A layer with owners, special permissions and capabilities, which a stream brings.
 fn system_layer(images: &Images) {
-    let tree = tempfile::tempdir().unwrap();
-    fs::write(tree.path().join("ping"), "program").unwrap();
-    fs::create_dir(tree.path().join("private")).unwrap();
-    fs::os::unix::fs::symlink("ping", tree.path().join("link")).unwrap();
-    let attributes = [
-        Attributes {
-            path: "wrappers/ping".into(),
-            mode: Some(0o755),
-            capability: Some(capability(&[13], &[], true)),
-            ..Attributes::default()
-        },
-        Attributes {
-            path: "wrappers/private".into(),
-            uid: 71,
-            gid: 72,
-            mode: Some(0o2750),
-            ..Attributes::default()
-        },
-    ];
-    let trees = [(tree.path().to_owned(), PathBuf::from("wrappers"))];
-    let make = |key| images.tree_to_erofs(key, &trees, &attributes).unwrap();
+    // struct vfs_cap_data, revision 2: cap_net_raw, permitted and effective.
+    let mut capability = [0; 20];
+    capability[..8].copy_from_slice(&[1, 0, 0, 2, 0, 0x20, 0, 0]);
+    let write = |out: &mut dyn std::io::Write| {
+        let mut tar = tar::Builder::new(out);
+        let mut header = tar::Header::new_gnu();
+        header.set_mtime(1);
+        let mut add = |path: &str, mode, owner: (u64, u64), content: Option<&str>| {
+            header.set_entry_type(match content {
+                Some(_) => tar::EntryType::Regular,
+                None => tar::EntryType::Directory,
+            });
+            header.set_mode(mode);
+            header.set_uid(owner.0);
+            header.set_gid(owner.1);
+            let content = content.unwrap_or_default();
+            header.set_size(content.len() as u64);
+            if path.ends_with("ping") {
+                tar.append_pax_extensions([("SCHILY.xattr.security.capability", &capability[..])])?;
+            }
+            tar.append_data(&mut header, path, content.as_bytes())
+        };
+        add("./", 0o755, (0, 0), None)?;
+        add("wrappers/", 0o755, (0, 0), None)?;
+        add("wrappers/ping", 0o755, (0, 0), Some("program"))?;
+        add("wrappers/private/", 0o2750, (71, 72), None)?;
+        Ok(())
+    };
+    let make = |key| {
+        images
+            .stream_to_erofs(key, "write a layer", &write)
+            .unwrap()
+    };
     let image = make("system-1");
     assert!(fs::read(&image).unwrap() == fs::read(make("system-2")).unwrap());
 

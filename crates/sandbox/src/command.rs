@@ -24,6 +24,8 @@ use crate::world::Sandbox;
 
 /// How long the preparation of a sandbox may take.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is asked whether a program is still wanted.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Variables of the host that programs with network need.
 const NETWORK_VARIABLES: &[&str] = &[
@@ -259,16 +261,39 @@ impl Command {
     ///
     /// As [`Command::spawn`], and when it takes longer than `limit`; it is killed then.
     pub fn output(&mut self, limit: Duration) -> Result<Output, Error> {
+        self.output_unless(limit, &|| false)
+    }
+
+    /// As [`Command::output`], unless `stop` says yes, which is asked again and again: then the program
+    /// is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Command::output`], and [`Error::Stopped`].
+    pub fn output_unless(
+        &mut self,
+        limit: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Output, Error> {
         self.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawn()?;
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
-        let Some(status) = child.wait_timeout(limit)? else {
-            child.kill();
-            return Err(Error::TimedOut {
-                program: child.program().to_owned(),
-                limit,
-            });
+        let begun = Instant::now();
+        let status = loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            if let Some(status) = child.wait_timeout(left.min(TICK))? {
+                break status;
+            }
+            let program = child.program().to_owned();
+            if stop() {
+                child.kill();
+                return Err(Error::Stopped { program });
+            }
+            if left.is_zero() {
+                child.kill();
+                return Err(Error::TimedOut { program, limit });
+            }
         };
         let finish = |reader: Option<Collector>| match reader {
             Some(reader) => reader

@@ -69,6 +69,12 @@ pub enum Error {
         /// How long it was given.
         limit: Duration,
     },
+    /// The program was killed since nobody wants what it makes any more.
+    #[error("'{program}' was stopped")]
+    Stopped {
+        /// The program's path inside.
+        program: String,
+    },
     /// Reading what the program writes, or waiting for it, failed.
     #[error("cannot {what} the sandboxed program: {source}")]
     Io {

@@ -17,25 +17,39 @@ struct Range {
     count: u32,
 }
 
-/// Gives the user namespace of `pid` the ids 0 to 65535: 0 is our own user, the others are from
-/// our subordinate ranges. With the rights of root, every id is itself.
-pub(crate) fn map_range(pid: u32) -> Result<(), Error> {
-    let rights = CapabilitySet::SETUID | CapabilitySet::SETGID;
-    if rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(rights)) {
-        for file in ["uid_map", "gid_map"] {
-            fs_err::write(format!("/proc/{pid}/{file}"), format!("0 0 {COUNT}\n"))
-                .map_err(Error::Stage)?;
-        }
-        return Ok(());
+/// A program that maps ids for us, and what it may map.
+struct Helper {
+    program: PathBuf,
+    /// Where that is allowed.
+    table: &'static str,
+    own: u32,
+    range: Range,
+}
+
+/// Whether a sandbox can have a range of ids ([`crate::Ids::Range`]) here.
+///
+/// # Errors
+///
+/// Says what has to be installed or allowed.
+pub fn can_map_range() -> Result<(), Error> {
+    if !may_map() {
+        helpers()?;
     }
+    Ok(())
+}
+
+/// Whether we have the rights to map any id.
+fn may_map() -> bool {
+    let rights = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(rights))
+}
+
+fn helpers() -> Result<[Helper; 2], Error> {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
     let user = user_name(uid);
-    for (program, table, own) in [
-        ("newuidmap", "/etc/subuid", uid),
-        ("newgidmap", "/etc/subgid", gid),
-    ] {
-        let helper = find_program(program).ok_or_else(|| Error::IdRange {
+    let helper = |program: &str, table, own| {
+        let program = find_program(program).ok_or_else(|| Error::IdRange {
             reason: format!("the program '{program}' is not installed"),
             hint: "install it: package `uidmap` on Debian and Ubuntu, `shadow-utils` on Fedora, `shadow` on Arch".into(),
         })?;
@@ -51,31 +65,55 @@ pub(crate) fn map_range(pid: u32) -> Result<(), Error> {
                 user.as_deref().unwrap_or("USER")
             ),
         })?;
-        let output = Command::new(&helper)
+        Ok(Helper {
+            program,
+            table,
+            own,
+            range,
+        })
+    };
+    Ok([
+        helper("newuidmap", "/etc/subuid", uid)?,
+        helper("newgidmap", "/etc/subgid", gid)?,
+    ])
+}
+
+/// Gives the user namespace of `pid` the ids 0 to 65535: 0 is our own user, the others are from
+/// our subordinate ranges. With the rights of root, every id is itself.
+pub(crate) fn map_range(pid: u32) -> Result<(), Error> {
+    if may_map() {
+        for file in ["uid_map", "gid_map"] {
+            fs_err::write(format!("/proc/{pid}/{file}"), format!("0 0 {COUNT}\n"))
+                .map_err(Error::Stage)?;
+        }
+        return Ok(());
+    }
+    for helper in helpers()? {
+        let program = helper.program.display();
+        let output = Command::new(&helper.program)
             .arg(pid.to_string())
-            .args(["0", &own.to_string(), "1"])
+            .args(["0", &helper.own.to_string(), "1"])
             .args([
                 "1",
-                &range.start.to_string(),
-                &(COUNT - 1).min(range.count).to_string(),
+                &helper.range.start.to_string(),
+                &(COUNT - 1).min(helper.range.count).to_string(),
             ])
             .current_dir("/")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| Error::IdRange {
-                reason: format!("cannot run '{}': {error}", helper.display()),
+                reason: format!("cannot run '{program}': {error}"),
                 hint: "check that the program is executable".into(),
             })?;
         if !output.status.success() {
             return Err(Error::IdRange {
                 reason: format!(
-                    "'{}' failed: {}",
-                    helper.display(),
+                    "'{program}' failed: {}",
                     String::from_utf8_lossy(&output.stderr).trim()
                 ),
                 hint: format!(
-                    "'{}' must be set-uid root or have the capability to set ids, and {table} must list the range",
-                    helper.display()
+                    "'{program}' must be set-uid root or have the capability to set ids, and {} must list the range",
+                    helper.table
                 ),
             });
         }

@@ -51,5 +51,6 @@ pub use child::{Child, ExitStatus};
 pub use command::{Command, Output};
 pub use connector::Connector;
 pub use error::Error;
+pub use idmap::can_map_range;
 pub use spec::{Access, Ids, Limit, Network, Privileges, Terminal};
 pub use world::Sandbox;

@@ -44,6 +44,9 @@ pub enum Action {
         /// Remove what was not used for so long: 12h, 30d
         #[arg(long, value_name = "D", value_parser = age)]
         older_than: Option<Duration>,
+        /// Print every entry that is removed
+        #[arg(short, long)]
+        verbose: bool,
     },
     /// Remove one entry, named by its key or by how only that key begins
     Rm {
@@ -74,19 +77,21 @@ pub fn run(command: &Cache) -> Result {
         Action::Gc {
             max_size,
             older_than,
+            verbose,
         } => {
             let limits = Limits {
                 max_size: *max_size,
                 older_than: *older_than,
             };
-            removed(&cache.collect(limits).map_err(image_error)?, command.json)
+            let gone = cache.collect(limits).map_err(image_error)?;
+            removed(&gone, command.json, *verbose)
         }
         Action::Rm { keys } => {
             let mut gone = Vec::new();
             for key in keys {
                 gone.extend(cache.remove(key).map_err(cache_error)?);
             }
-            removed(&gone, command.json)
+            removed(&gone, command.json, true)
         }
     }
 }
@@ -102,18 +107,30 @@ fn cache_error(error: snowglobe_images::Error) -> CliError {
     }
 }
 
-fn info(cache: &ImageCache, as_json: bool) -> Result {
-    let entries = cache.entries().map_err(image_error)?;
-    let rest = cache.rest_size().map_err(image_error)?;
-    let mut sums: BTreeMap<Bucket, (usize, u64)> = BTreeMap::new();
-    for bucket in Bucket::ALL {
-        sums.insert(bucket, (0, 0));
-    }
-    for entry in &entries {
+/// Number and bytes of the entries of each kind.
+fn sums(entries: &[Entry]) -> BTreeMap<Bucket, (usize, u64)> {
+    let mut sums: BTreeMap<_, _> = Bucket::ALL.map(|bucket| (bucket, (0, 0))).into();
+    for entry in entries {
         let sum = sums.entry(entry.bucket).or_default();
         sum.0 += 1;
         sum.1 += entry.size;
     }
+    sums
+}
+
+fn kind(bucket: Bucket, (count, bytes): (usize, u64)) -> String {
+    format!(
+        "{:>10}  {:<10} {count:>5}  {}",
+        human(bytes),
+        bucket.name(),
+        bucket.description()
+    )
+}
+
+fn info(cache: &ImageCache, as_json: bool) -> Result {
+    let entries = cache.entries().map_err(image_error)?;
+    let rest = cache.rest_size().map_err(image_error)?;
+    let sums = sums(&entries);
     let total = rest + sums.values().map(|sum| sum.1).sum::<u64>();
     if as_json {
         let kinds: serde_json::Map<_, _> = sums
@@ -132,26 +149,26 @@ fn info(cache: &ImageCache, as_json: bool) -> Result {
         .map(|()| Kind::Passed);
     }
     let mut lines = vec![cache.root().display().to_string()];
-    for (bucket, (count, bytes)) in &sums {
-        lines.push(format!(
-            "{:>10}  {:<10} {count:>5}  {}",
-            human(*bytes),
-            bucket.name(),
-            bucket.description()
-        ));
-    }
+    lines.extend(sums.iter().map(|(bucket, sum)| kind(*bucket, *sum)));
     lines.push(format!("{:>10}  other", human(rest)));
     lines.push(format!("{:>10}  in all", human(total)));
     print(&lines.join("\n")).map(|()| Kind::Passed)
 }
 
-fn removed(entries: &[Entry], as_json: bool) -> Result {
+/// Tells what was removed: every entry, or how much of each kind.
+fn removed(entries: &[Entry], as_json: bool, each: bool) -> Result {
     let bytes: u64 = entries.iter().map(|entry| entry.size).sum();
     if as_json {
         let list: Vec<_> = entries.iter().map(data).collect();
         return print(&pretty(&json!({ "removed": list, "bytes": bytes }))?).map(|()| Kind::Passed);
     }
-    let mut lines: Vec<String> = entries.iter().map(line).collect();
+    let mut lines: Vec<String> = if each {
+        entries.iter().map(line).collect()
+    } else {
+        let kinds = sums(entries).into_iter();
+        let kinds = kinds.filter(|(_, (count, _))| *count > 0);
+        kinds.map(|(bucket, sum)| kind(bucket, sum)).collect()
+    };
     lines.push(format!(
         "{} {} removed, {}",
         entries.len(),

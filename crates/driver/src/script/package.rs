@@ -88,6 +88,10 @@ pub(crate) fn ensure(cache: &Path, tools: &dyn Tools) -> Result<PathBuf, RunErro
     let parent = cache.join("python");
     let place = parent.join(key);
     if place.is_dir() {
+        // Used now: whoever makes the cache smaller leaves it to us.
+        if let Ok(folder) = std::fs::File::open(&place) {
+            let _ = folder.set_modified(std::time::SystemTime::now());
+        }
         return Ok(place);
     }
     let fail = |action, path: &Path| {

@@ -134,6 +134,15 @@ impl Layer {
     /// Writes the stream, parents before children, all times 1 s after the epoch.
     pub fn write(self, to: impl Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(to);
+        // Without an entry of its own, the root would be writable for everybody.
+        let mut root = tar::Header::new_gnu();
+        root.set_entry_type(tar::EntryType::Directory);
+        root.set_mode(0o755);
+        root.set_uid(0);
+        root.set_gid(0);
+        root.set_mtime(1);
+        root.set_size(0);
+        tar.append_data(&mut root, "./", io::empty())?;
         for (path, entry) in self.entries {
             if let Some(value) = entry.capabilities {
                 tar.append_pax_extensions([("SCHILY.xattr.security.capability", &value[..])])?;
@@ -160,12 +169,42 @@ impl Layer {
                     tar.append_data(&mut header, path, &bytes[..])?;
                 }
                 Content::Host(file) => {
-                    let bytes = fs::read(file)?;
-                    header.set_size(bytes.len() as u64);
-                    tar.append_data(&mut header, path, &bytes[..])?;
+                    let file = fs::File::open(file)?;
+                    header.set_size(file.metadata()?.len());
+                    tar.append_data(&mut header, path, file)?;
                 }
             }
         }
         tar.into_inner()?.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_comes_first_and_is_closed() {
+        let mut layer = Layer::default();
+        layer.file("etc/name", b"text".to_vec(), 0o644, (0, 0));
+        let mut bytes = Vec::new();
+        layer.write(&mut bytes).unwrap();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let entries = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let path = entry.path().unwrap().display().to_string();
+            (
+                path,
+                header.mode().unwrap(),
+                header.uid().unwrap(),
+                header.gid().unwrap(),
+            )
+        });
+        let expected = [("./", 0o755), ("etc/", 0o755), ("etc/name", 0o644)];
+        assert_eq!(
+            entries.collect::<Vec<_>>(),
+            expected.map(|(path, mode)| (path.to_owned(), mode, 0, 0))
+        );
     }
 }
