@@ -12,6 +12,7 @@ use super::run::Session;
 use crate::arguments::{Machines, Selection};
 use crate::error::{CliError, Kind, Result};
 use crate::prepare::Factory;
+use crate::workshop::{absolute_file, check_syntax};
 
 /// `realise`.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +45,9 @@ pub fn run(command: &Realise) -> Result {
     let mut tests = Vec::new();
     let mut text = String::new();
     for file in &command.files {
+        // A state of the archives that cannot be had is no fault of the test.
+        check_syntax(&absolute_file(file)?)?;
+        session.workshop.snapshot()?;
         let plan = session
             .workshop
             .plan(file, &command.selection, Box::new(say))?
