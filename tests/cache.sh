@@ -218,8 +218,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && command -v newuidmap >
     # What an ordinary user does takes a minute or two.
     if [ "$mode" = --all ]; then host_test "an ordinary user" user_runs; fi
 else
-    skipped=$((skipped + 3))
-    echo "skip  an ordinary user: needs root, setpriv and newuidmap (Debian's package uidmap)"
+    skip "an ordinary user" "needs root, setpriv and newuidmap (Debian's package uidmap)"
 fi
 rm -rf "$scratch/user"
 if [ "$mode" != --all ]; then
@@ -229,6 +228,5 @@ elif mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; 
     host_test "too little room" too_small
     umount "$scratch/room" 2>/dev/null || true
 else
-    skipped=$((skipped + 1))
-    echo "skip  too little room: mounting a small file system needs root"
+    skip "too little room" "mounting a small file system needs root"
 fi
