@@ -81,6 +81,7 @@ let
             assertion = lib.all (interface: interface.vlan <= 255) interfaces && number <= 254;
             message = "Can't have more than 255 nets or nodes!";
           }];
+          snowglobe.devices = lib.mkIf (renamed != [ ]) [ "net" ];
           services.udev.extraRules = lib.mkIf (renamed != [ ]) (lib.concatMapStrings
             (entry: ''
               SUBSYSTEM=="net",ACTION=="add",ATTR{address}=="${entry.interface.mac}",NAME="${entry.interface.name}"

@@ -1,6 +1,6 @@
 # The back end of `networking.*` that needs no daemon: one call of `ip -batch` for each interface.
 # A shell script with a program per step, as one would write it, costs seconds under emulation.
-{ config, lib, pkgs, ... }:
+{ config, lib, pkgs, utils, ... }:
 let
   cfg = config.networking;
   interfaces = lib.attrValues cfg.interfaces;
@@ -20,8 +20,18 @@ let
     ++ map (interface: interface.name) virtual;
   isMade = lib.genAttrs made (_: true);
 
-  # Cards exist before systemd runs: only what is made has to be waited for.
-  deviceOf = name: lib.optional (isMade ? ${name}) "${name}-netdev.service";
+  # Cards that have a name of their own get it from udev.
+  isRenamed = lib.listToAttrs (
+    lib.concatLists (
+      lib.imap1 (n: card: lib.optional (card.name != "eth${toString n}") (lib.nameValuePair card.name true)) (config.snowglobe.interfaces or [ ])
+    )
+  );
+
+  # Other cards exist before systemd runs: they need not be waited for.
+  deviceOf =
+    name:
+    lib.optional (isMade ? ${name}) "${name}-netdev.service"
+    ++ lib.optional (isRenamed ? ${name}) "sys-subsystem-net-devices-${utils.escapeSystemdPath name}.device";
 
   stop = commands: lib.optionals (commands != [ ]) [ "-${batch "stop" commands}" ];
 
