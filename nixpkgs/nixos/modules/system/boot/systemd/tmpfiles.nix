@@ -86,8 +86,8 @@ in
       "tmpfiles.d/credstore.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "tmpfiles.d/provision.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
       "tmpfiles.d/legacy.conf" = { source = "/dev/null"; mode = "direct-symlink"; };
-      # Home of users without one, and where services lock themselves in.
-      "tmpfiles.d/empty.conf".text = "d /var/empty 0555 root root - -\n";
+      # Home of users without one, and where services lock themselves in; data of programs that know BSD's places.
+      "tmpfiles.d/empty.conf".text = "d /var/empty 0555 root root - -\nd /var/db 0755 root root - -\n";
       # Nodes of devices whose modules the kernel loads at their first use. Elsewhere a program reads
       # them from the modules at every boot.
       "tmpfiles.d/static-nodes.conf".text = lib.concatStrings (
