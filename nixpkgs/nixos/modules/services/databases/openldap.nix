@@ -82,7 +82,7 @@ let
     set -e
     mkdir -p /var/lib/openldap ${lib.escapeShellArgs directories}
     chown ${cfg.user}:${cfg.group} /var/lib/openldap ${lib.escapeShellArgs directories}
-    chmod 0700 ${lib.escapeShellArgs directories}
+    ${lib.optionalString (directories != [ ]) "chmod 0700 ${lib.escapeShellArgs directories}"}
     ${lib.optionalString managed ''
       ${if cfg.mutableConfig then "if ! [ -e ${configDir}/cn=config.ldif ]; then" else "rm -rf ${configDir}"}
       install -d -m 0700 -o ${cfg.user} -g ${cfg.group} ${configDir}
