@@ -202,17 +202,14 @@ if [ ${#restart[@]} != 0 ]; then
   systemctl restart -- "${restart[@]}" || status=4
 fi
 
-# What the machine should run: active targets pull in what is new.
+# What the machine should run: active targets pull in what is new. One does not start what another
+# that is active wants, so that each is started again.
 targets=()
-default=$(readlink -f "$new_units/default.target")
-default=${default##*/}
-while read -r unit _; do
-  case $unit in
-  multi-user.target | graphical.target | sockets.target | timers.target | paths.target | "$default")
-    targets+=("$unit")
-    ;;
-  esac
-done < <(systemctl list-units --type=target --state=active --plain --no-legend --full)
+mapfile -t active < <(systemctl list-units --type=target --state=active --plain --no-legend --full | cut -d' ' -f1)
+mapfile -t refusing < <(systemctl show --value -p RefuseManualStart -- "${active[@]}" | grep .)
+for i in "${!active[@]}"; do
+  [ "${refusing[i]}" = yes ] || says 'X-OnlyManualStart=(true|yes)' "$(text_of "$new_units" "${active[i]}")" || targets+=("${active[i]}")
+done
 [ ${#start[@]} = 0 ] || echo "starting the following units: $(list "${start[@]}")" >&2
 systemctl start -- ${targets[@]+"${targets[@]}"} ${start[@]+"${start[@]}"} || status=4
 
@@ -221,7 +218,7 @@ systemctl start -- ${targets[@]+"${targets[@]}"} ${start[@]+"${start[@]}"} || st
 fresh=()
 while read -r unit _; do
   [ -n "${ran[$unit]-}" ] || fresh+=("$unit")
-done < <(systemctl list-units --state=active --plain --no-legend --full)
+done < <(systemctl list-units --state=active,activating,reloading --plain --no-legend --full)
 [ ${#fresh[@]} = 0 ] || echo "the following new units were started: $(list "${fresh[@]}")" >&2
 
 failed=()
