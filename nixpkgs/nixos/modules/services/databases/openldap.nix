@@ -72,6 +72,39 @@ let
     + lib.concatMapStrings (rdn: entryText "${rdn},cn=config" cfg.settings.children.${rdn}) (childOrder (lib.attrNames cfg.settings.children))
   );
 
+  # NixOS' slapd has its back ends built in. A configuration that is added by hand, and loads no module, is
+  # given those of its data bases.
+  slapadd = pkgs.writeShellScriptBin "slapadd" ''
+    arguments=("$@") number= suffix= file=
+    while getopts :b:cd:f:F:gj:l:n:o:qsS:uvw option; do
+      case $option in
+        b) suffix=$OPTARG ;;
+        n) number=$OPTARG ;;
+        l) file=$OPTARG ;;
+      esac
+    done
+    if [ "$number" = 0 ] || [ "$suffix" = cn=config ]; then
+      if [ -n "$file" ] && ! grep -qi "^olcModuleLoad:" "$file"; then
+        made=$(mktemp)
+        trap 'rm -f "$made"' EXIT
+        kinds=$(sed -nE 's/^olcDatabase: *(\{[-0-9]*\})?([a-z_]+) *$/\2/Ip' "$file" | sort -u | grep -vxE "${lib.concatStringsSep "|" builtIn}")
+        awk -v kinds="$kinds" '
+          { print }
+          !done && /^$/ && seen {
+            count = split(kinds, kind, "\n")
+            if (count) print "dn: cn=module{0},cn=config\nobjectClass: olcModuleList\ncn: module{0}\nolcModulePath: /usr/lib/ldap"
+            for (i = 1; i <= count; i++) print "olcModuleLoad: back_" kind[i]
+            if (count) print ""
+            done = 1
+          }
+          /^dn:/ { seen = 1 }' "$file" >"$made"
+        ${cfg.package}/bin/slapadd "''${arguments[@]}" -l "$made"
+        exit
+      fi
+    fi
+    exec ${cfg.package}/bin/slapadd "''${arguments[@]}"
+  '';
+
   first = value: if lib.isList value then lib.head value else value;
   withSuffix = lib.filterAttrs (_: db: db.attrs ? olcSuffix && db.attrs ? olcDbDirectory) databases;
   directoryOf = suffix: (lib.head (lib.filter (db: first db.attrs.olcSuffix == suffix) (lib.attrValues withSuffix))).attrs.olcDbDirectory;
@@ -142,7 +175,7 @@ in
       };
     };
 
-    environment.systemPackages = [ cfg.package ];
+    environment.systemPackages = [ (lib.hiPrio slapadd) cfg.package ];
     users.users = mkIf (cfg.user == "openldap") {
       openldap = {
         group = cfg.group;
