@@ -23,6 +23,7 @@ let
       lists = part ./lists.nix;
       maintainers = part ./maintainers.nix;
       meta = part ./meta.nix;
+      misc = part ./misc.nix;
       modules = part ./modules.nix;
       network = part ./network.nix;
       options = part ./options.nix;
@@ -49,7 +50,7 @@ let
         replaceStrings seq sort split splitVersion storeDir stringLength sub substring tail toFile toJSON toString
         toXML trace tryEval typeOf unsafeDiscardStringContext unsafeGetAttrPos zipAttrsWith;
       fromTOML = builtins.fromTOML;
-      inherit (builtins) getContext hasContext unsafeDiscardOutputDependency;
+      inherit (builtins) addDrvOutputDependencies convertHash getContext hasContext unsafeDiscardOutputDependency;
 
       # Hashes that are right in form and of nothing.
       fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -60,6 +61,9 @@ let
       inherit (self.network.ipv6) mkEUI64Suffix;
 
       # -- flattened --
+      inherit (self.misc)
+        closePropagation imap maybeAttr maybeAttrNullable maybeEnv nixType nvs setAttr setAttrMerge
+        uniqList uniqListExt;
       inherit (self.trivial)
         and bitNot boolToString boolToYesNo checkListOfEnum codeName compare concat const defaultTo
         flip fromHexString functionArgs id importJSON importTOML inNixShell inPureEvalMode info
@@ -136,7 +140,7 @@ let
         platformMatch setName setPrio updateName;
       inherit (self.sources)
         canCleanSource cleanSource cleanSourceFilter cleanSourceWith commitIdFromGitRepo
-        filterSource pathHasContext pathIsGitRepo repoRevToName revOrTag sourceByRegex
+        filterSource pathHasContext pathIsGitRepo repoRevToName revOrTag sourceByGlobs sourceByRegex
         sourceFilesBySuffices;
       inherit (self.filesystem)
         listFilesRecursive packagesFromDirectoryRecursive pathIsDirectory pathIsRegularFile pathType

@@ -1,6 +1,8 @@
 # Derivations that are not made before something of them is needed.
 { lib }:
 {
+  inherit (builtins) addDrvOutputDependencies unsafeDiscardOutputDependency;
+
   # A derivation whose attributes are known beforehand.
   lazyDerivation =
     { derivation ? null

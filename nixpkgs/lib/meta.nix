@@ -46,4 +46,7 @@ rec {
   licensesSpdx = lib.listToAttrs (lib.concatMap
     (license: lib.optional (license ? spdxId) (lib.nameValuePair license.spdxId license))
     (builtins.attrValues lib.licenses));
+
+  # The parts of a CPE name for a version that is whole.
+  cpeFullVersionWithVendor = vendor: version: { inherit vendor version; update = "*"; };
 }

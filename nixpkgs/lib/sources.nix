@@ -49,6 +49,31 @@ rec {
         lib.any (pattern: builtins.match pattern relative != null) patterns;
     };
 
+  # Files whose paths match a pattern: `*` stands for anything within a name, `**` for any number of folders.
+  sourceByGlobs = src: patterns:
+    let
+      root = toString (toSource src).origSrc;
+      parts = path: builtins.filter builtins.isString (builtins.split "/" path);
+      expression = part: lib.concatMapStrings (piece: if builtins.isList piece then ".*" else lib.escapeRegex piece) (builtins.split "\\*+" part);
+      globs = map parts patterns;
+      # Whether names match the parts of a pattern; `open`: or could, with more names after them.
+      matches = open: glob: names:
+        if names == [ ] then open || glob == [ ]
+        else if glob == [ ] then false
+        else if builtins.head glob == "**" then
+          builtins.length glob == 1
+          || matches open (builtins.tail glob) names || matches open glob (builtins.tail names)
+        else
+          builtins.match (expression (builtins.head glob)) (builtins.head names) != null
+          && matches open (builtins.tail glob) (builtins.tail names);
+    in
+    cleanSourceWith {
+      inherit src;
+      filter = path: type:
+        let names = parts (lib.removePrefix (root + "/") (toString path)); in
+        lib.any (glob: matches (type == "directory" || type == "symlink") glob names) globs;
+    };
+
   sourceFilesBySuffices = src: suffixes: cleanSourceWith {
     inherit src;
     filter = name: type: type == "directory" || lib.any (suffix: lib.hasSuffix suffix (baseNameOf name)) suffixes;

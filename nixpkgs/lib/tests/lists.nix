@@ -1,5 +1,16 @@
 { lib }:
 {
+  uniqList = { expr = lib.uniqList { inputList = [ 1 2 1 3 2 ]; acc = [ 3 ]; }; expected = [ 3 1 2 ]; };
+  closePropagation = { expr = map (p: p.outPath) (lib.closePropagation [ { outPath = "a"; propagatedBuildInputs = [ { outPath = "b"; } null ]; } { outPath = "b"; } null ]); expected = [ "a" "b" ]; };
+  globs = {
+    expr =
+      let
+        chosen = globs: type: builtins.filter (name: (lib.sources.sourceByGlobs ../. globs).filter "${toString ../.}/${name}" type);
+        names = [ "types.nix" "trivial.nix" "lists.nix" "tests/run.nix" "tests/deep/x" "tests" "other" ];
+      in
+      [ (chosen [ "t*.nix" "tests/**" ] "regular" names) (chosen [ "**/run.nix" ] "regular" names) (chosen [ "tests/*.nix" ] "directory" names) ];
+    expected = [ [ "types.nix" "trivial.nix" "tests/run.nix" "tests/deep/x" ] [ "tests/run.nix" ] [ "tests/run.nix" "tests" ] ];
+  };
   foldr = { expr = lib.foldr (x: acc: x + acc) "" [ "a" "b" ]; expected = "ab"; };
   foldl = { expr = lib.foldl (acc: x: acc + x) "z" [ "a" "b" ]; expected = "zab"; };
   imap = { expr = lib.imap1 (n: x: "${toString n}${x}") [ "a" "b" ]; expected = [ "1a" "2b" ]; };
