@@ -1,9 +1,12 @@
 # The services that people run, as against those that a system is made of.
 {
   imports = [
+    ./amqp/rabbitmq.nix
     ./backup/borgbackup.nix
     ./backup/postgresql-backup.nix
+    ./backup/restic.nix
     ./databases/etcd.nix
+    ./databases/influxdb.nix
     ./databases/memcached.nix
     ./databases/mysql.nix
     ./databases/openldap.nix
@@ -12,32 +15,51 @@
     ./logging/rsyslogd.nix
     ./mail/dovecot.nix
     ./mail/postfix.nix
+    ./mail/rspamd.nix
     ./misc/small.nix
     ./monitoring/prometheus
     ./monitoring/prometheus/exporters.nix
     ./monitoring/prometheus/pushgateway.nix
     ./network-filesystems/clients.nix
     ./network-filesystems/nfsd.nix
+    ./networking/avahi.nix
+    ./networking/babeld.nix
     ./networking/bind.nix
     ./networking/bird.nix
     ./networking/chrony.nix
     ./networking/dnscrypt-proxy.nix
     ./networking/dnsdist.nix
     ./networking/dnsmasq.nix
+    ./networking/frr.nix
     ./networking/git-daemon.nix
     ./networking/haproxy.nix
+    ./networking/iodine.nix
     ./networking/keepalived.nix
     ./networking/knot.nix
     ./networking/mosquitto.nix
     ./networking/nsd.nix
+    ./networking/ntp.nix
+    ./networking/openvpn.nix
+    ./networking/powerdns.nix
+    ./networking/privoxy.nix
+    ./networking/radicale.nix
     ./networking/samba.nix
+    ./networking/squid.nix
+    ./networking/sslh.nix
     ./networking/stunnel.nix
+    ./networking/syncthing.nix
+    ./networking/tinc.nix
     ./networking/unbound.nix
     ./networking/vsftpd.nix
+    ./security/fail2ban.nix
     ./system/atd.nix
+    ./torrent/transmission.nix
     ./web-servers/apache-httpd
     ./web-servers/caddy
+    ./web-servers/lighttpd.nix
     ./web-servers/nginx
     ./web-servers/phpfpm
+    ./web-servers/uwsgi.nix
+    ./web-servers/varnish.nix
   ];
 }

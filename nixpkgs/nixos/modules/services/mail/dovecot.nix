@@ -1,7 +1,9 @@
-# `services.dovecot2`: Debian's Dovecot, which is 2.4: `settings` and `extraConfig` are in that version's language.
+# `services.dovecot2`: Debian's Dovecot, which is 2.4: `settings` and `extraConfig` are in that version's
+# language. Of 2.3's, which most configurations are written in, `extraConfig` may have what only has
+# another name now.
 { config, lib, pkgs, ... }:
 let
-  inherit (lib) types mkIf mkOption mkDefault;
+  inherit (lib) types mkIf mkOption mkDefault optionalString;
   inherit (import ../short.nix { inherit lib; }) option flag maybe lines enable package;
   cfg = config.services.dovecot2;
 
@@ -28,20 +30,69 @@ let
       pkgs.writeText "dovecot.conf" (
         lib.concatMapStrings (name: line "" name cfg.settings.${name}) versions
         + lib.concatStrings (lib.mapAttrsToList (line "") (removeAttrs cfg.settings versions))
-        + cfg.extraConfig
+        + translated cfg.extraConfig
       );
 
+  variables = builtins.replaceStrings [ "%u" "%n" "%d" "%h" "%r" "%s" ] [ "%{user}" "%{user | username}" "%{user | domain}" "%{home}" "%{remote_ip}" "%{protocol}" ];
   # `maildir:/path:INDEX=…`, as versions before 2.4 wrote it, as settings.
-  location =
+  further = { INBOX = "mail_inbox_path"; INDEX = "mail_index_path"; CONTROL = "mail_control_path"; LAYOUT = "mailbox_list_layout"; };
+  locationOf =
+    text:
     let
-      parts = lib.splitString ":" cfg.mailLocation;
+      parts = lib.splitString ":" text;
+      setting =
+        word:
+        let
+          key = lib.head (lib.splitString "=" word);
+        in
+        lib.nameValuePair (further.${key} or (throw "services.dovecot2.mailLocation: '${word}' is not supported: use services.dovecot2.settings")) (
+          variables (lib.removePrefix "${key}=" word)
+        );
     in
-    {
-      mail_driver = mkDefault (lib.head parts);
-      mail_path = mkDefault (lib.concatMapStringsSep ":" (builtins.replaceStrings [ "%u" "%n" "%d" "%h" ] [ "%{user}" "%{user | username}" "%{user | domain}" "%{home}" ]) (lib.take 1 (lib.tail parts)));
-    };
+    { mail_driver = lib.head parts; }
+    // lib.optionalAttrs (lib.length parts > 1) { mail_path = variables (lib.elemAt parts 1); }
+    // lib.listToAttrs (map setting (lib.drop 2 parts));
+  location = lib.mapAttrs (_: mkDefault) (locationOf cfg.mailLocation);
+
+  # A line of 2.3 in the words of 2.4.
+  renamed = {
+    mail_debug = value: optionalString (value == "yes") "log_debug = category=mail";
+    auth_debug = value: optionalString (value == "yes") "log_debug = category=auth";
+    ssl_cert = value: "ssl_server_cert_file = ${lib.removePrefix "<" value}";
+    ssl_key = value: "ssl_server_key_file = ${lib.removePrefix "<" value}";
+    ssl_dh = value: "ssl_server_dh_file = ${lib.removePrefix "<" value}";
+    disable_plaintext_auth = value: "auth_allow_cleartext = ${if value == "yes" then "no" else "yes"}";
+    mail_location = value: lib.concatLines (lib.mapAttrsToList (key: v: "${key} = ${v}") (locationOf value));
+  };
+  translated =
+    text:
+    lib.concatMapStringsSep "\n" (
+      line:
+      let
+        parts = builtins.match "[[:space:]]*([a-z_]+)[[:space:]]*=[[:space:]]*(.*)" line;
+      in
+      if parts == null || !(renamed ? ${lib.head parts}) then variables line else renamed.${lib.head parts} (lib.trim (lib.elemAt parts 1))
+    ) (lib.splitString "\n" text);
+
+  # Scripts that always run: before001, before002, …; compiled when the service starts.
+  numbered =
+    kind: list:
+    lib.imap1 (index: script: {
+      name = "${kind}${lib.fixedWidthString 3 "0" (toString index)}";
+      inherit kind;
+      file = if lib.isString script && !lib.hasPrefix "/" (lib.trim script) || lib.isString script && lib.hasInfix "\n" script then pkgs.writeText "${kind}-${toString index}.sieve" script else script;
+    }) list;
+  scripts =
+    numbered "before" cfg.sieve.beforeScripts
+    ++ numbered "after" cfg.sieve.afterScripts
+    ++ lib.mapAttrsToList (name: file: {
+      inherit name file;
+      kind = lib.head (builtins.match "(before|after|default).*" name);
+    }) cfg.sieve.scripts;
+  sieve = cfg.sieve.enable || scripts != [ ];
+  compiled = "/var/lib/dovecot/sieve";
+  plugins = list: lib.genAttrs list (_: true);
   hasCertificate = cfg.sslServerCert != null;
-  isPlainLocation = lib.length (lib.splitString ":" cfg.mailLocation) == 2;
 
   mailbox = { name, ... }: {
     options = {
@@ -54,7 +105,7 @@ let
 in
 {
   imports = [
-    (lib.mkRemovedOptionModule [ "services" "dovecot2" "modules" ] "Dovecot's plugins of Debian are found where they are: add the package to environment.systemPackages.")
+    (lib.mkRenamedOptionModule [ "services" "dovecot2" "sieveScripts" ] [ "services" "dovecot2" "sieve" "scripts" ])
   ];
 
   options.services.dovecot2 = {
@@ -62,7 +113,7 @@ in
     package = package "dovecot" pkgs.dovecot;
     enableImap = flag true "Whether IMAP is served.";
     enablePop3 = flag false "Whether POP3 is served.";
-    enableLmtp = flag false "Whether mail is taken by LMTP, at /run/dovecot/lmtp.";
+    enableLmtp = flag false "Whether mail is taken by LMTP, at /run/dovecot2/lmtp.";
     enablePAM = flag true "Whether users of the system log in by PAM.";
     enableQuota = mkOption { type = types.bool; default = false; apply = given: if given then throw "services.dovecot2.enableQuota is not supported: set Dovecot's plugin quota in services.dovecot2.settings" else given; description = "Not supported."; };
     protocols = option (types.listOf types.str) [ ] "Further protocols.";
@@ -73,13 +124,24 @@ in
     createMailUser = flag true "Whether `mailUser` and `mailGroup` are made.";
     mailLocation = option types.str "maildir:/var/spool/mail/%u" "Where mail lies: a driver, a colon and a path.";
     mailboxes = mkOption {
-      type = types.attrsOf (types.submodule mailbox);
+      type = types.coercedTo (types.listOf types.unspecified) (list: lib.listToAttrs (map (entry: lib.nameValuePair entry.name (removeAttrs entry [ "name" ])) list)) (
+        types.attrsOf (types.submodule mailbox)
+      );
       default = { };
       description = "Mailboxes that each user has.";
     };
     sslServerCert = maybe types.path "The server's certificate.";
     sslServerKey = maybe types.path "Its key.";
     sslCACert = maybe types.path "Authorities of clients' certificates.";
+    enableDHE = flag false "Not supported: primes for the exchange of keys. (On by default upstream.)";
+    showPAMFailure = flag false "Whether clients are told why PAM refused.";
+    modules = option (types.listOf types.package) [ ] "Packages with further plugins.";
+    mailPlugins.globally.enable = option (types.listOf types.str) [ ] "Plugins for all protocols.";
+    mailPlugins.perProtocol = option (types.attrsOf (types.submodule { options.enable = option (types.listOf types.str) [ ] "Plugins."; })) { } "Plugins by protocol.";
+    sieve.enable = flag false "Whether mail that is taken by LMTP or by dovecot-lda is sorted by scripts.";
+    sieve.scripts = option (types.attrsOf types.path) { } "Scripts that always run; the name tells when: before, before2, after …";
+    sieve.beforeScripts = option (types.listOf (types.either types.path types.lines)) [ ] "Scripts that run before the users'.";
+    sieve.afterScripts = option (types.listOf (types.either types.path types.lines)) [ ] "Scripts that run after them.";
     settings = mkOption {
       type = types.submodule { freeformType = types.attrsOf value; };
       default = { };
@@ -92,8 +154,12 @@ in
   config = mkIf cfg.enable {
     assertions = [
       {
-        assertion = isPlainLocation;
-        message = "services.dovecot2.mailLocation '${cfg.mailLocation}' is not supported: Dovecot 2.4 has a setting of its own for what follows the path; use services.dovecot2.settings";
+        assertion = cfg.showPAMFailure -> cfg.enablePAM;
+        message = "services.dovecot2.showPAMFailure needs enablePAM";
+      }
+      {
+        assertion = scripts != [ ] -> cfg.mailUser != null && cfg.mailGroup != null;
+        message = "services.dovecot2.sieve: scripts that always run need mailUser and mailGroup";
       }
       {
         assertion = (cfg.sslServerCert == null) == (cfg.sslServerKey == null);
@@ -101,8 +167,10 @@ in
       }
     ];
 
+    snowglobe.refused = mkIf cfg.enableDHE { "services.dovecot2.enableDHE" = "Debian's Dovecot 2.4 exchanges keys without such primes"; };
+
     services.dovecot2 = {
-      protocols = lib.optional cfg.enableImap "imap" ++ lib.optional cfg.enablePop3 "pop3" ++ lib.optional cfg.enableLmtp "lmtp";
+      protocols = lib.optional cfg.enableImap "imap" ++ lib.optional cfg.enablePop3 "pop3" ++ lib.optional cfg.enableLmtp "lmtp" ++ lib.optional sieve "sieve";
       settings = lib.mkMerge [
         {
           dovecot_config_version = mkDefault "2.4.1";
@@ -132,12 +200,28 @@ in
           ssl_server_key_file = mkDefault cfg.sslServerKey;
         })
         (mkIf (cfg.sslCACert != null) { ssl_server_ca_file = mkDefault cfg.sslCACert; })
-        (mkIf isPlainLocation location)
+        location
+        (mkIf (cfg.mailPlugins.globally.enable != [ ]) { mail_plugins = plugins cfg.mailPlugins.globally.enable; })
+        (lib.mapAttrs' (name: set: lib.nameValuePair "protocol ${name}" { mail_plugins = plugins set.enable; }) cfg.mailPlugins.perProtocol)
+        (mkIf sieve {
+          "protocol lmtp".mail_plugins.sieve = true;
+          "protocol lda".mail_plugins.sieve = true;
+          "sieve_script personal" = {
+            type = "personal";
+            path = "~/sieve";
+            active_path = "~/.dovecot.sieve";
+          };
+        })
+        (lib.listToAttrs (map (script: lib.nameValuePair "sieve_script ${script.name}" { type = script.kind; path = "${compiled}/${script.name}"; }) scripts))
         (mkIf cfg.enablePAM {
-          "passdb pam".service_name = mkDefault "dovecot2";
+          "passdb pam" = {
+            service_name = mkDefault "dovecot2";
+            failure_show_msg = mkIf cfg.showPAMFailure true;
+          };
           "userdb passwd" = mkDefault { };
         })
-        (mkIf (cfg.mailUser != null) { mail_uid = mkDefault cfg.mailUser; })
+        # System users of NixOS begin at 400, below what Dovecot takes for people.
+        (mkIf (cfg.mailUser != null) { mail_uid = mkDefault cfg.mailUser; first_valid_uid = mkDefault 100; })
         (mkIf (cfg.mailGroup != null) { mail_gid = mkDefault cfg.mailGroup; })
       ];
     };
@@ -171,7 +255,7 @@ in
     // lib.optionalAttrs (cfg.createMailUser && cfg.mailGroup != null) { ${cfg.mailGroup} = { }; };
 
     environment.etc."dovecot/dovecot.conf".source = configFile;
-    environment.systemPackages = [ cfg.package ];
+    environment.systemPackages = [ cfg.package ] ++ cfg.modules ++ lib.optional sieve pkgs.dovecot_pigeonhole;
     systemd.tmpfiles.rules = lib.optional (lib.hasPrefix "maildir:/var/spool/mail/" cfg.mailLocation) "d /var/spool/mail 1777 root root -";
 
     systemd.services.dovecot = {
@@ -182,6 +266,19 @@ in
       wantedBy = [ "multi-user.target" ];
       startLimitIntervalSec = 60;
       restartTriggers = [ configFile ];
+      preStart = mkIf (scripts != [ ]) ''
+        rm -rf ${compiled}
+        mkdir -p ${compiled}
+        ${lib.concatMapStrings (script: ''
+          cp -r -L ${script.file} ${compiled}/${script.name}
+          if [ -d ${compiled}/${script.name} ]; then
+            for file in ${compiled}/${script.name}/*.sieve; do ${pkgs.dovecot_pigeonhole}/bin/sievec "$file"; done
+          else
+            ${pkgs.dovecot_pigeonhole}/bin/sievec ${compiled}/${script.name}
+          fi
+        '') scripts}
+        chown -R ${cfg.mailUser}:${cfg.mailGroup} ${compiled}
+      '';
       serviceConfig = {
         Type = "notify";
         ExecStart = "${cfg.package}/bin/dovecot -F -c /etc/dovecot/dovecot.conf";
