@@ -155,7 +155,6 @@
         assert "1.5" in client.succeed("curl -sfG 'http://server:8086/query?db=weather' --data-urlencode 'q=SELECT depth FROM snow'")
 
     with subtest("chrony: one clock follows the other"):
-        client.wait_until_succeeds("chronyc -n sources | grep '192.168.1.2'")
         client.wait_until_succeeds("chronyc tracking | grep 'Stratum *: 9'")
 
     with subtest("restic: the last of two snapshots"):

@@ -3,6 +3,7 @@
   imports = [
     ./amqp/rabbitmq.nix
     ./backup/borgbackup.nix
+    ./backup/databases.nix
     ./backup/postgresql-backup.nix
     ./backup/restic.nix
     ./databases/etcd.nix
@@ -10,6 +11,7 @@
     ./databases/memcached.nix
     ./databases/mysql.nix
     ./databases/openldap.nix
+    ./databases/pgbouncer.nix
     ./databases/postgresql.nix
     ./databases/redis.nix
     ./logging/rsyslogd.nix
@@ -20,8 +22,10 @@
     ./monitoring/prometheus
     ./monitoring/prometheus/exporters.nix
     ./monitoring/prometheus/pushgateway.nix
+    ./monitoring/small.nix
     ./network-filesystems/clients.nix
     ./network-filesystems/nfsd.nix
+    ./networking/aria2.nix
     ./networking/avahi.nix
     ./networking/babeld.nix
     ./networking/bind.nix
@@ -37,6 +41,7 @@
     ./networking/keepalived.nix
     ./networking/knot.nix
     ./networking/mosquitto.nix
+    ./networking/murmur.nix
     ./networking/nsd.nix
     ./networking/ntp.nix
     ./networking/openvpn.nix
@@ -44,8 +49,10 @@
     ./networking/privoxy.nix
     ./networking/radicale.nix
     ./networking/samba.nix
+    ./networking/small.nix
     ./networking/squid.nix
     ./networking/sslh.nix
+    ./networking/strongswan.nix
     ./networking/stunnel.nix
     ./networking/syncthing.nix
     ./networking/tinc.nix
@@ -53,6 +60,7 @@
     ./networking/vsftpd.nix
     ./security/fail2ban.nix
     ./system/atd.nix
+    ./system/kerberos.nix
     ./torrent/transmission.nix
     ./web-servers/apache-httpd
     ./web-servers/caddy
