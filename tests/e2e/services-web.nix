@@ -122,8 +122,8 @@
     with subtest("squid: others are asked for a client, but not for what is denied"):
         server.wait_for_unit("squid.service")
         server.wait_for_open_port(3128)
-        assert client.succeed("curl -sf --proxy http://server:3128 http://192.168.1.2/page.css") == "flakes"
-        client.succeed("curl -s -o /dev/null -w '%{http_code}' --proxy http://server:3128 http://dull.test/ | grep 403")
+        assert client.succeed("curl -sf --proxy http://192.168.1.2:3128 http://192.168.1.2/page.css") == "flakes"
+        client.succeed("curl -s -o /dev/null -w '%{http_code}' --proxy http://192.168.1.2:3128 http://dull.test/ | grep 403")
 
     with subtest("privoxy: what the user blocks is blocked"):
         server.wait_for_open_port(8118)

@@ -71,7 +71,7 @@ in
       services.mysql.ensureUsers = [
         {
           name = cfg.user;
-          ensurePermissions = lib.listToAttrs (map (name: lib.nameValuePair "\\`${name}\\`.*" "SELECT, SHOW VIEW, TRIGGER, LOCK TABLES") cfg.databases);
+          ensurePermissions = lib.listToAttrs (map (name: lib.nameValuePair "`${name}`.*" "SELECT, SHOW VIEW, TRIGGER, LOCK TABLES") cfg.databases);
         }
       ];
       systemd.tmpfiles.rules = [ "d ${cfg.location} 0700 ${cfg.user} - - -" ];

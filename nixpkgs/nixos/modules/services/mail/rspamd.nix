@@ -24,7 +24,6 @@ let
   workerOptions = { name, ... }: {
     options = {
       enable = maybe types.bool "Whether the worker runs.";
-      name = option (types.nullOr types.str) name "Name of the worker.";
       type = required (types.nullOr (types.enum [ "normal" "controller" "fuzzy" "rspamd_proxy" "lua" "proxy" ])) "Kind of the worker." // {
         apply = kind: if kind == "proxy" then lib.warn "services.rspamd.workers.${name}.type: 'proxy' is called 'rspamd_proxy' now" "rspamd_proxy" else kind;
       };

@@ -8,7 +8,7 @@ let
   collectdConf = pkgs.writeText "collectd.conf" collectd.extraConfig;
 
   # Debian's plugins, as links: what the node chooses by itself, less what is turned off.
-  pluginDir = "/run/munin-plugins";
+  pluginDir = "/etc/munin/plugins";
   nodeConf = pkgs.writeText "munin-node.conf" ''
     log_level 3
     log_file Sys::Syslog
@@ -26,7 +26,7 @@ let
     allow ^127\.0\.0\.1$
     ${munin-node.extraConfig}
   '';
-  pluginConf = pkgs.writeTextDir "munin-node" ''
+  pluginConf = ''
     [hddtemp_smartctl]
     user root
     group root
@@ -45,6 +45,8 @@ let
     htmldir /var/www/munin
     logdir /var/log/munin
     rundir /run/munin
+    tmpldir ${pkgs.munin}/etc/munin/templates
+    staticdir ${pkgs.munin}/etc/munin/static
     ${munin-cron.extraGlobalConfig}
     ${munin-cron.hosts}
   '';
@@ -117,6 +119,8 @@ in
     })
 
     (mkIf munin-node.enable {
+      environment.etc."munin/munin-node.conf".source = nodeConf;
+      environment.etc."munin/plugin-conf.d/munin-node".text = pluginConf;
       systemd.services.munin-node = {
         description = "Munin Node";
         after = [ "network.target" ];
@@ -126,7 +130,7 @@ in
         preStart = ''
           rm -rf ${pluginDir}
           mkdir -p ${pluginDir}
-          munin-node-configure --suggest --shell --families auto,manual --libdir /usr/share/munin/plugins --servicedir ${pluginDir} --sconfdir ${pluginConf} 2>/dev/null | grep '^ln ' | sh || true
+          munin-node-configure --suggest --shell --families auto,manual --libdir /usr/share/munin/plugins --servicedir ${pluginDir} --sconfdir /etc/munin/plugin-conf.d 2>/dev/null | grep '^ln ' | sh || true
           ${lib.concatMapStrings (place: ''
             for plugin in $(if [ -d ${place} ]; then ls -d ${place}/*; else echo ${place}; fi); do
               [ "$("$plugin" autoconf 2>/dev/null)" != yes ] || ln -sf "$plugin" ${pluginDir}/
@@ -135,7 +139,8 @@ in
           ${lib.concatStrings (lib.mapAttrsToList (name: file: "ln -sf ${file} ${pluginDir}/${name}\n") munin-node.extraPlugins)}
           ${lib.concatMapStrings (pattern: "rm -f ${pluginDir}/${pattern}\n") munin-node.disabledPlugins}
         '';
-        serviceConfig.ExecStart = "${pkgs.munin}/bin/munin-node --config ${nodeConf} --servicedir ${pluginDir} --sconfdir ${pluginConf}";
+        serviceConfig.ExecStart = "${pkgs.munin}/bin/munin-node --foreground --config /etc/munin/munin-node.conf";
+        restartTriggers = [ nodeConf pluginConf ];
       };
     })
 

@@ -1,27 +1,12 @@
-# Clocks by the network: `services.chrony`, `services.openntpd`, `services.ntpd-rs`.
+# Clocks by the network: `services.openntpd` and `services.ntpd-rs`.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) types mkIf mkDefault;
   inherit (import ../short.nix { inherit lib; }) option flag lines enable package;
-  inherit (config.services) chrony openntpd ntpd-rs;
+  inherit (config.services) openntpd ntpd-rs;
   servers = option (types.listOf types.str) config.networking.timeServers "The servers that are asked." // {
     defaultText = lib.literalExpression "config.networking.timeServers";
   };
-
-  c = chrony;
-  driftFile = "${c.directory}/chrony.drift";
-  keyFile = "${c.directory}/chrony.keys";
-  chronyConf = pkgs.writeText "chrony.conf" ''
-    ${lib.concatMapStrings (server: "server ${server} ${c.serverOption}${lib.optionalString c.enableNTS " nts"}\n") c.servers}
-    ${lib.optionalString c.initstepslew.enabled "initstepslew ${toString c.initstepslew.threshold} ${toString c.servers}"}
-    driftfile ${driftFile}
-    keyfile ${keyFile}
-    ${lib.optionalString (c.enableRTCTrimming) "rtcfile ${c.directory}/chrony.rtc\nrtcautotrim ${toString c.autotrimThreshold}"}
-    ${lib.optionalString (!c.enableRTCTrimming) "rtcsync"}
-    ${lib.optionalString c.enableNTS "ntsdumpdir ${c.directory}"}
-    ${c.extraConfig}
-  '';
-  chronyFlags = [ "-n" "-u" "chrony" "-f" "${chronyConf}" ] ++ lib.optional c.enableMemoryLocking "-m" ++ c.extraFlags;
 
   openntpdConf = pkgs.writeText "ntpd.conf" (
     lib.concatMapStrings (server: "server ${server}\n") openntpd.servers + openntpd.extraConfig
@@ -40,23 +25,6 @@ let
 in
 {
   options.services = {
-    chrony = {
-      enable = enable "chrony, which sets the clock";
-      package = package "chrony" pkgs.chrony;
-      inherit servers;
-      serverOption = option (types.enum [ "iburst" "offline" ]) "iburst" "How the servers are asked.";
-      enableMemoryLocking = flag false "Whether the daemon stays in memory.";
-      enableRTCTrimming = flag true "Whether the machine's other clock is trimmed.";
-      autotrimThreshold = option types.ints.positive 30 "Seconds of error before it is.";
-      enableNTS = flag false "Whether the servers are asked by NTS.";
-      initstepslew = {
-        enabled = flag false "Whether the clock is set at once when the daemon starts.";
-        threshold = option (types.either types.float types.int) 1000 "Seconds of error above which the clock is set rather than slowed.";
-      };
-      directory = option types.str "/var/lib/chrony" "Where chrony keeps what it measured.";
-      extraConfig = lines "Further text of chrony.conf.";
-      extraFlags = option (types.listOf types.str) [ ] "Further arguments.";
-    };
     openntpd = {
       enable = enable "OpenNTPD";
       inherit servers;
@@ -73,33 +41,6 @@ in
   };
 
   config = lib.mkMerge [
-    (mkIf c.enable {
-      environment.systemPackages = [ c.package ];
-      users.users.chrony = { uid = config.ids.uids.chrony; group = "chrony"; description = "chrony daemon user"; home = c.directory; };
-      users.groups.chrony.gid = config.ids.gids.chrony;
-      services.timesyncd.enable = lib.mkForce false;
-      systemd.tmpfiles.rules = [
-        "d ${c.directory} 0750 chrony chrony - -"
-        "f ${driftFile} 0640 chrony chrony - -"
-        "f ${keyFile} 0640 chrony chrony - -"
-      ];
-      systemd.services.chronyd = daemon "chrony NTP daemon" {
-        aliases = [ "chrony.service" ];
-        path = [ c.package ];
-        unitConfig.ConditionCapability = "CAP_SYS_TIME";
-        serviceConfig = {
-          Type = "simple";
-          ExecStart = "${c.package}/bin/chronyd ${lib.escapeShellArgs chronyFlags}";
-          RuntimeDirectory = "chrony";
-          RuntimeDirectoryMode = "0750";
-          PrivateTmp = true;
-          ProtectHome = true;
-          ProtectKernelModules = true;
-          ProtectControlGroups = true;
-        };
-      };
-    })
-
     (mkIf openntpd.enable {
       environment.systemPackages = [ pkgs.openntpd ];
       environment.etc."ntpd.conf".source = openntpdConf;

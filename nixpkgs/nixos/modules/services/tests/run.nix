@@ -88,12 +88,39 @@ let
     borgKeys = true' (lib.hasInfix "borg serve --restrict-to-repository . --append-only --storage-quota 1G\",restrict ssh-x" (plain (lib.head (system { services.borgbackup.repos.a = { authorizedKeysAppendOnly = [ "ssh-x" ]; quota = "1G"; }; }).users.users.borg.openssh.authorizedKeys.keys)));
     dovecotOrder = { expr = lib.take 2 (lines (etc "dovecot/dovecot.conf" { services.dovecot2.enable = true; })); expected = [ "dovecot_config_version = 2.4.1" "dovecot_storage_version = 2.4.0" ]; };
     dovecotMailbox = true' (has [ "mailbox \"a b\" {" "auto = create" "special_use = \\Junk" "}" ] (etc "dovecot/dovecot.conf" { services.dovecot2 = { enable = true; mailboxes."a b" = { auto = "create"; specialUse = "Junk"; }; }; }));
-    dovecotOldLocation = refuses { services.dovecot2 = { enable = true; mailLocation = "maildir:/m:INDEX=/i"; }; };
+    dovecotOldLocation = true' (has [ "mail_index_path = /i/%{user}" ] (etc "dovecot/dovecot.conf" { services.dovecot2 = { enable = true; mailLocation = "maildir:/m:INDEX=/i/%u"; }; }));
+    dovecotUnknownLocation = refuses { services.dovecot2 = { enable = true; mailLocation = "maildir:/m:VOLATILEDIR=/i"; }; };
+    dovecotOldWords = true' (has [ "log_debug = category=mail" "auth_username_format = %{user | username}" ] (etc "dovecot/dovecot.conf" { services.dovecot2 = { enable = true; extraConfig = "mail_debug = yes\nauth_username_format = %n"; }; }));
+    dovecotScripts = refuses { services.dovecot2 = { enable = true; sieve.beforeScripts = [ "keep;" ]; }; };
     dovecotHalfATls = refuses { services.dovecot2 = { enable = true; sslServerCert = "/c"; }; };
     chronyServers = true' (has [ "server a iburst" "server b iburst" ] (etc "chrony/chrony.conf" { services.chrony = { enable = true; servers = [ "a" "b" ]; }; }));
     firewalldZone = true' (has [ "<zone target=\"DROP\">" "<short></short>" "<description></description>" "<port port=\"5\" protocol=\"tcp\"/>" "<port port=\"6-7\" protocol=\"udp\"/>" ] (etc "firewalld/zones/nixos-fw-default.xml" { services.firewalld.enable = true; networking.firewall = { backend = "firewalld"; allowedTCPPorts = [ 5 ]; allowedUDPPortRanges = [ { from = 6; to = 7; } ]; }; }));
     firewalldInterfaces = refuses { services.firewalld.enable = true; networking.firewall = { backend = "firewalld"; interfaces.a.allowedTCPPorts = [ 5 ]; }; };
     dockerSettings = { expr = (builtins.fromJSON (etc "docker/daemon.json" { virtualisation.docker = { enable = true; daemon.settings.labels = [ "a" ]; }; })).labels; expected = [ "a" ]; };
+
+    # ---- web, caches, doors ----
+    lighttpdUnknown = refuses { services.lighttpd = { enable = true; enableModules = [ "mod_snow" ]; }; };
+    lighttpdGone = refuses { services.lighttpd = { enable = true; enableModules = [ "mod_cml" ]; }; };
+    lighttpdPackage = { expr = lib.elem "lighttpd-mod-webdav" (system { services.lighttpd = { enable = true; enableModules = [ "mod_webdav" ]; }; }).snowglobe.system.debianPackages; expected = true; };
+    varnishListen = true' (lib.hasInfix " -a *:6081 -n " (plain (unit "varnish" { services.varnish = { enable = true; config = ""; }; }).serviceConfig.ExecStart));
+    varnishSockets = true' (lib.hasInfix " -a p=0.0.0.0:80,PROXY -a /run/v,HTTP,user=a,mode=660 -n " (plain (unit "varnish" { services.varnish = { enable = true; config = ""; listen = [ { name = "p"; address = "0.0.0.0"; port = 80; proto = "PROXY"; } { address = "/run/v"; user = "a"; mode = "660"; } ]; }; }).serviceConfig.ExecStart));
+    privoxyTor = refuses { services.privoxy = { enable = true; enableTor = true; }; };
+    uwsgiPlugin = refuses { services.uwsgi = { enable = true; plugins = [ "snow" ]; }; };
+    fail2banJail = true' (has [ "[sshd]" "enabled = true" "journalmatch = _SYSTEMD_UNIT=sshd.service + _COMM=sshd + _COMM=sshd-session" "port = 22" ] (etc "fail2ban/jail.local" { services.openssh.enable = true; services.fail2ban.enable = true; }));
+    fail2banTwice = refuses { services.fail2ban = { enable = true; bantime-increment = { formula = "x"; multipliers = "1"; }; }; };
+    tincOnlyEd25519 = refuses { services.tinc.networks.a.ed25519PrivateKeyFile = "/k"; };
+    tincHost = true' (has [ "Address=1.2.3.4 655" "Subnet=10.0.0.1#10" ] (etc "tinc/a/hosts/b" { services.tinc.networks.a.hostSettings.b = { addresses = [ { address = "1.2.3.4"; port = 655; } ]; subnets = [ { address = "10.0.0.1"; } ]; }; }));
+    openvpnResolv = refuses { services.openvpn.servers.a = { config = ""; updateResolvConf = true; }; };
+    strongswan = true' (has [ "local-main {" "auth = psk" "}" ] (etc "swanctl/swanctl.conf" { services.strongswan-swanctl = { enable = true; swanctl.connections.a.local.main.auth = "psk"; }; }));
+    strongswanSecret = true' (has [ "ike-b {" "id-main = 1.2.3.4" "secret = x" "}" ] (etc "swanctl/swanctl.conf" { services.strongswan-swanctl = { enable = true; swanctl.secrets.ike.b = { id.main = "1.2.3.4"; secret = "x"; }; }; }));
+    frrDaemons = true' (lib.elem "ospfd=yes" (lines (etc "frr/daemons" { services.frr.ospfd.enable = true; })));
+    resticTwoPlaces = refuses { services.restic.backups.a = { passwordFile = "/p"; repository = "/r"; repositoryFile = "/f"; }; };
+    resticRclone = { expr = (unit "restic-backups-a" { services.restic.backups.a = { passwordFile = "/p"; repository = "rclone:local:/r"; rcloneConfig.one_file_system = true; }; }).environment.RCLONE_CONFIG_LOCAL_ONE_FILE_SYSTEM; expected = "true"; };
+    syncthingUnknownDevice = refuses { services.syncthing = { enable = true; settings.folders.a.devices = [ "nobody" ]; }; };
+    radicaleBoth = refuses { services.radicale = { enable = true; config = "x"; settings.a.b = "c"; }; };
+    mysqlBackupLevel = refuses { services.mysql = { enable = true; package = pkgs.mariadb; }; services.mysqlBackup = { enable = true; compressionLevel = 11; }; };
+    kerberosAcl = true' (lib.hasInfix "acl_file" (plain (system { services.kerberos_server = { enable = true; settings.realms.A.acl = [ { principal = "x"; } ]; }; }).environment.etc."krb5kdc/kdc.conf".source.drvAttrs.text));
+    krb5Text = true' (has [ "[libdefaults]" "default_realm = A" "[realms]" "A = {" "kdc = k" "}" ] (etc "krb5.conf" { security.krb5 = { enable = true; settings = { libdefaults.default_realm = "A"; realms.A.kdc = "k"; }; }; }));
 
     # Everything at once: nothing here stands in another's way.
     together = accepts {
@@ -122,6 +149,32 @@ let
       services.dovecot2.enable = true;
       services.chrony.enable = true;
       services.borgbackup.repos.a.authorizedKeys = [ "x" ];
+      services.lighttpd = { enable = true; port = 81; };
+      services.varnish = { enable = true; config = ""; };
+      services.squid.enable = true;
+      services.privoxy.enable = true;
+      services.radicale.enable = true;
+      services.syncthing.enable = true;
+      services.transmission.enable = true;
+      services.influxdb.enable = true;
+      services.restic.backups.a = { passwordFile = "/p"; repository = "/r"; };
+      services.rspamd = { enable = true; postfix.enable = true; };
+      services.powerdns.enable = true;
+      services.rabbitmq.enable = true;
+      services.uwsgi.enable = true;
+      services.fail2ban.enable = true;
+      services.avahi = { enable = true; nssmdns4 = true; };
+      services.openvpn.servers.a.config = "";
+      services.iodine.server.enable = true;
+      services.babeld.enable = true;
+      services.frr.bgpd.enable = true;
+      services.sslh = { enable = true; settings.transparent = true; };
+      services.pgbouncer.enable = true;
+      services.murmur.enable = true;
+      services.nats.enable = true;
+      services.collectd.enable = true;
+      services.munin-node.enable = true;
+      services.munin-cron.enable = true;
     };
   };
 

@@ -1,0 +1,105 @@
+# Keys of tests, made for them and known to everybody: worth nothing.
+{
+  client = {
+    private = ''
+      -----BEGIN RSA PRIVATE KEY-----
+      MIIEpAIBAAKCAQEAyzOK4T9B+vvuagsXspd14VGTi1jjvVNPHzvg1K036TdeEocS
+      sCX47RxMMJRWdsDJYHWJbE2rGFLNkCruOk/8z/DNpbZkwI6tfW9kN1YeSC2/zMZm
+      UQLgotzwyYf4bytGB+BNflADCJBX1CitdovhDQZ9VTOKZGMPMkHZg9dzixTBD0Ix
+      naV5tDSAgz2pO5kN9lj8i4PI1Twu6IeS66uRTPIs6ToMl3H8hKXPvdldhgsaq6sb
+      ao0F77k0eIXY3r2rLSCw2s2ZvPaQ4Lmdi85RSc9q9TuQEIG69mY1iUk4DEjMzjsg
+      cBsp6CTpysuk01U6VawxnXt8DrPaY9mVBSv36QIDAQABAoIBAAUS1AyMYXUHJfcc
+      hcqeFixlDAkLqXazBiO31q+YukT8GUDfLIFHbBqyJ9jYAKdVvZwcnddywlXeI2cj
+      xe+gyvrU1AhSMIZ6SYH7Q7D6A9GLiuFtsWT5FxYZ7CKBXvDvpKpSWGenTxwUoTdu
+      jejgKeNYXngVIbHLTg1+2r58T6nmSaMRKHoSCwvTQ1aMQFgVUbaWgTwdItJZbI9S
+      uu+HZHhbMQPg5diOtEjE9bE4ns/xdbrBjHPbzXQoIqv3cVMqVGWAdhvlJz6b9/9G
+      COWjBwGohEaZ3+ZzvDn1l4utvEPeCI60IDr1StNnH92Px2nWFf/TioYUSaTu0FUj
+      aP010+0CgYEA/gj8DeWpF2Ww/n3Qekchu0iwP1bQ5Rn9ZjhP30ChxDVHU8bHFeIl
+      vNG5j60qFjTa+34yj1Rm46+fizPURpsxCZplEUDJOi4BenFatJIqUZHd+hCAqsJa
+      uUIuEPDWUOvfGMn8z4xGvBHLZh/wyrYHH12gbziRx7mace9fXfc0fscCgYEAzMXm
+      4d7pfN8FzZANCZBXIGvQFlYRf4d5kfio0y2EJKNS0ITeObNi9V1O2BqLSlugm0I8
+      IDsH1qP6WK6XMMES+9FILI6biB2NRKdFBHT8L8wLAR6XkIMJVPtTs/aWD2VOrPcm
+      wUIV9k6dAWVX9i3CHFaqB3+/PwO6JGhrR805488CgYEAg+lIcTLzZfnhOZU9X3F2
+      W5j4JDvBh2XChoTxPL2EAq2j1yXeFUf0TqMc1zWVKCjUGUnDmVe7gbmdgBwuu2c0
+      xIbOunHIzBQ9okYgUqmfnfG/sW1GUuVPVOm/n/5fW2/PzkB8rY1q4Zff5azqTWjO
+      NARbHcXjNTH0t/sTq2iFctsCgYBvNWtWb8FOV7DHGtx5vTIUIXk5KDUIlYKoi+rk
+      BWwmmax4IjCuFYZAyxPuuTu8flaS+z28I1L2dseXMfpaOAEfUWFpEWnWWnZGOrF4
+      4i+zpZS0XvDhQsjmpjenHNwSMGqx9OfPPRzAT6FlCKzkvaUVzts4h2BN0LBe5Xad
+      4A74cQKBgQCQ/Encg/Cx45mo2CQ7PNGKNGVMHhcl0eCWan0/+UKxqW0v27tDUAlW
+      Way3QLMy63mwrwCoQmPX9s2XxQRQS+hsf5rPUKmDsb5bxFgVtV/pXRTydhfywq6y
+      uA2L66ljIrN4ELzF5Y10TfUA7a8hzCDcz3WA489BXxW+XPklWxKEDg==
+      -----END RSA PRIVATE KEY-----
+    '';
+    public = ''
+      -----BEGIN RSA PUBLIC KEY-----
+      MIIBCgKCAQEAyzOK4T9B+vvuagsXspd14VGTi1jjvVNPHzvg1K036TdeEocSsCX4
+      7RxMMJRWdsDJYHWJbE2rGFLNkCruOk/8z/DNpbZkwI6tfW9kN1YeSC2/zMZmUQLg
+      otzwyYf4bytGB+BNflADCJBX1CitdovhDQZ9VTOKZGMPMkHZg9dzixTBD0IxnaV5
+      tDSAgz2pO5kN9lj8i4PI1Twu6IeS66uRTPIs6ToMl3H8hKXPvdldhgsaq6sbao0F
+      77k0eIXY3r2rLSCw2s2ZvPaQ4Lmdi85RSc9q9TuQEIG69mY1iUk4DEjMzjsgcBsp
+      6CTpysuk01U6VawxnXt8DrPaY9mVBSv36QIDAQAB
+      -----END RSA PUBLIC KEY-----
+    '';
+  };
+  server = {
+    private = ''
+      -----BEGIN RSA PRIVATE KEY-----
+      MIIEpAIBAAKCAQEAyc1JjUg1Lqd/s8LY9ln/gube7sLj+JGlQrMLD6rz185lRlPf
+      dyQ9A2jfyE3sLQP9aXoj/THdSvqjL8HqjnzVTvJ8magZWKIjSSBYuNCCMSti2Qlw
+      WbiRv0D8xJiuZz3nAsMLeSvBbKfa/MDuz/zn4cdSJMcXzMA3ic1P+52Uyv4bg9d0
+      UKH5r6alJyC82nYZ4Z84gHgSkPFSZ3QTx/Gva1YU/V/AC/c6I6U0BUwln2N4/0T2
+      yD6owSHEr3yKPUIR5uB2mfC6xqzLeTXgpYFIexGPHxD4Ka8jcx7CSFzpXZfg1/0e
+      aNW7t0uQ9QQ1V0HHkX/HLTfBH397/Ts6fDwcMQIDAQABAoIBAFy9UP3yny4vn8pW
+      0ypzta7Mtsr3GZlUJaR/b6flomYc3gHx7ZJtPvTgL2d4F/+gA8eDcCKd1drtUC1U
+      apzM1aKQYZ6j1/IZoSmsCdn1SL+b9rNTWSSCY8iG7yLSH+QmWJG2XQF0kFGE2mip
+      qZY/3biuxxtLu65G778OcaFqi8S1LExAruq6IAogM+9eyhcgo2VdcHfk01k4X+L5
+      6F5ebxsShZGbUPp5HMTk+TTUTyARA2iRngly3zIDXjP1nz1nFf4wBHjavhNVhNAV
+      VEAy0VdLzCWyn9PnJVi3e1+2Xr908xs7IJcUWqcpch6way5MdAfrsd9IonDZ0USa
+      pwwzJjkCgYEA/4O2y9l26xYYuSiZjvLBwU5FPj7MKBGrP/vaQ2hbRrQwsx8/otCg
+      jUZ3HpwbutYQWYBxWtP6VefhmslELCOLMeL4EFrJqbpuvDrzh7MX9M9vnZ8wNKPB
+      C1/6clI+vPbyloleTtY4XiFGdUpBY1tLhoe8RzGr4SydlswXQjEie2sCgYEAyi9y
+      WWMvP9z030PY2dd/Wmla2JGPQsJ+R+g+wGiBb420JCPrSnP7K/iwGOXEjcTRjhUq
+      A5fHvl1m/UfRSZ+87p/QGeBM5nZxkVQ9G9HUquDiH1F6nbGyPn7YdV4oqI1OR859
+      qalRg8WM8U1pGK4oLf7EYrwQmDbHBICDZIp06dMCgYA/BBn6Dmjws6NnTucIRUCZ
+      zxbusgghvbHRduiuhTc1qcz08Dj+i5t9HCrWpsOEAbVIjY/nSa5Mr4KJbSfeBuoW
+      ZJavWeSwcmVLEPLsvbOj0eECK7d01AoRJxuaRERq0DCmBbz3joeaV3SMCsMzoNlw
+      lVtO56YvQ5SeEzmNPpb1fwKBgQCN1eEbEfh4jbH+2iLLF2EQ9O21Fc/xXm2mVieH
+      ZQjAUCE6ZTRPo7NlMm2e2bkcVyFG0lQJ9zU5t15jejk4s+WfZN9g97gayKZ89CJ2
+      XKobQe1/WPJyo9DOBMAm/en57D8pIpOHLO+xSCnKsapzlOE8+web2CCwF2VgJCOI
+      qZTA3wKBgQD1ZqJimHZcpgXcdZ6jX84XeA9JD0QejZHJcwmLnGvtF1gaIz7TE0Wc
+      WYUE0FXuAB+tne8ZYvo6CdGeiLr9fGwF3Q44NIlsjsniF8YDMkAVb1p14SuUXyhA
+      9vr34VFmODOnPH7B7yNb1PVUhCLbZtVq6XVN3U0fOyH77lxRz5XECg==
+      -----END RSA PRIVATE KEY-----
+    '';
+    public = ''
+      -----BEGIN RSA PUBLIC KEY-----
+      MIIBCgKCAQEAyc1JjUg1Lqd/s8LY9ln/gube7sLj+JGlQrMLD6rz185lRlPfdyQ9
+      A2jfyE3sLQP9aXoj/THdSvqjL8HqjnzVTvJ8magZWKIjSSBYuNCCMSti2QlwWbiR
+      v0D8xJiuZz3nAsMLeSvBbKfa/MDuz/zn4cdSJMcXzMA3ic1P+52Uyv4bg9d0UKH5
+      r6alJyC82nYZ4Z84gHgSkPFSZ3QTx/Gva1YU/V/AC/c6I6U0BUwln2N4/0T2yD6o
+      wSHEr3yKPUIR5uB2mfC6xqzLeTXgpYFIexGPHxD4Ka8jcx7CSFzpXZfg1/0eaNW7
+      t0uQ9QQ1V0HHkX/HLTfBH397/Ts6fDwcMQIDAQAB
+      -----END RSA PUBLIC KEY-----
+    '';
+  };
+  openvpn = ''
+    -----BEGIN OpenVPN Static key V1-----
+    6678cf011149d88195bba2d7e9b4cd12
+    8d6fe68b4c2b540603320e43b3154a41
+    30af7c027694c90c0ab088837dc9e964
+    e071e4ea04f01a9ab6921b20ca937612
+    7aad033c963432e38f2f7208183d8c2f
+    a6b4a33d475799e271fa870c90e5fefa
+    fa1337a2fc038aaaa0cbbeefdb480a5c
+    128568449815dfad0eb0057ec5d1188c
+    35b6c9dc74ef7a9fc85d45ee95d48659
+    0f8965f206c3e313040cb70affa6fd45
+    52de13a96d27b67c4604fc29a4bf2c56
+    d0a18d9bba56fa601636332a2d9097e5
+    a5b46ed45418463c7030a87ad7cfe033
+    2c75ef1a4b96b30ae9d823a4e1b88b8d
+    a98a41ddaabbd17102678aa989c8925c
+    6195f81e03d9cc2eb8b38baa280010b6
+    -----END OpenVPN Static key V1-----
+  '';
+}
