@@ -11,25 +11,14 @@ let
     listenAddress = "listen_addr";
     listenPort = "listen_port";
     poolMode = "pool_mode";
-    maxClientConn = "max_client_conn";
-    defaultPoolSize = "default_pool_size";
-    maxDbConnections = "max_db_connections";
-    maxUserConnections = "max_user_connections";
-    ignoreStartupParameters = "ignore_startup_parameters";
     authType = "auth_type";
-    authHbaFile = "auth_hba_file";
     authFile = "auth_file";
-    authUser = "auth_user";
-    authQuery = "auth_query";
-    authDbname = "auth_dbname";
     adminUsers = "admin_users";
-    statsUsers = "stats_users";
-    verbose = "verbose";
   };
   words = option (types.attrsOf types.str) { };
 in
 {
-  imports = renamed ++ map (name: lib.mkRenamedOptionModule [ "services" "pgbouncer" name ] (set ++ [ name ])) [ "databases" "users" "peers" ];
+  imports = renamed ++ map (name: lib.mkRenamedOptionModule [ "services" "pgbouncer" name ] (set ++ [ name ])) [ "databases" ];
 
   options.services.pgbouncer = {
     enable = enable "PgBouncer, which keeps connections to PostgreSQL";
