@@ -1,5 +1,6 @@
-# How long until restored machines have answered their agents' first request: `--argstr count N`.
-{ count ? "1" }:
+# How long until restored machines have answered their agents' first request: `--argstr count N`. `hold`: they stay for so
+# many seconds, for whoever measures them from outside.
+{ count ? "1", hold ? "0" }:
 let
   names = builtins.genList (number: "m${toString (number + 1)}") (builtins.fromJSON count);
 in
@@ -12,6 +13,10 @@ in
     import time
     # Snapshots that are missing are made now, and are not measured.
     start_all()
-    print("BENCH machines: ${count}")
+    if ${hold}:
+        for machine in machines:
+            machine.succeed("true")
+        print("BENCH held")
+        time.sleep(${hold})
   '';
 }

@@ -16,7 +16,7 @@ let
       left = { lib, ... }: {
         virtualisation.vlans = [ 1 2 3 ];
         networking = {
-          bonds.team = { interfaces = [ "eth2" "eth3" ]; driverOptions.mode = "active-backup"; };
+          bonds.team = { interfaces = [ "eth2" "eth3" ]; driverOptions = { mode = "active-backup"; primary = "eth2"; miimon = "100"; }; };
           interfaces.team.ipv4.addresses = addresses lib [ "10.1.0.1" ];
           interfaces.eth1.ipv4.addresses = addresses lib [ "10.2.0.1" ];
           interfaces.eth2.ipv4.addresses = lib.mkOverride 0 [ ];
