@@ -101,6 +101,75 @@ interrupted() {
     SNOWGLOBE_STATE=$scratch/int "$snowglobe" runs | grep -q 'cancelled.*endless'
 }
 
+terminated() {
+    SNOWGLOBE_STATE=$scratch/term "$snowglobe" run --rerun tests/wrong/endless.nix >"$scratch/endless" 2>&1 &
+    run=$!
+    started "$scratch/endless" || { kill -9 "$run"; return 1; }
+    kill -TERM "$run"
+    status=0
+    wait "$run" || status=$?
+    cat "$scratch/endless"
+    [ "$status" = 130 ] || [ "$status" = 143 ] || { echo "exit status $status"; return 1; }
+    gone "$scratch/term"
+}
+
+# of STATE: processes whose command line or environment names that folder; this shell's own are none of them.
+of() {
+    for process in /proc/[0-9]*; do
+        if { cat "$process/cmdline" "$process/environ" | tr '\0' '\n'; } 2>/dev/null | grep -qF "$1"; then
+            echo "${process#/proc/} $(tr '\0' ' ' <"$process/cmdline" | cut -c1-200)"
+        fi
+    done
+}
+
+# However a run ends, nothing of it is left: no process, socket, mount, temporary file or disk of a machine.
+leaves_nothing() {
+    mounts=$(sort /proc/self/mounts)
+    # ended NAME STATUS FILE: after that run.
+    ended() {
+        state=$scratch/leaks-$1
+        mkdir -p "$state/tmp"
+        status=0
+        # The names are in its environment alone.
+        SNOWGLOBE_STATE=$state/state TMPDIR=$state/tmp timeout 300 "$snowglobe" run --rerun "$3" >"$state/log" 2>&1 || status=$?
+        [ "$status" = "$2" ] || { tail -n 30 "$state/log"; echo "$1: exit status $status"; return 1; }
+        nothing_of "$state"
+    }
+    nothing_of() {
+        for _ in $(seq 50); do
+            left=$(of "$1")
+            [ -n "$left" ] || break
+            sleep 0.1
+        done
+        [ -z "$left" ] || { echo "processes are left:"; echo "$left"; return 1; }
+        [ -z "$(ls -A "$1/tmp")" ] || { echo "temporary files are left:"; ls -lAR "$1/tmp"; return 1; }
+        ! grep -F "$1" /proc/net/unix || { echo "sockets are left"; return 1; }
+        sockets=$(find "$1" -type s -o -type p)
+        [ -z "$sockets" ] || { echo "sockets are left: $sockets"; return 1; }
+        disks=$(find "$1" -path '*/state/runs/*/state/*' -type f)
+        [ -z "$disks" ] || { echo "disks are left: $disks"; return 1; }
+        [ "$(sort /proc/self/mounts)" = "$mounts" ] || { echo "mounts are left"; return 1; }
+    }
+    ended success 0 tests/benches/saved.nix
+    ended failure 1 tests/wrong/assertion.nix
+    ended crash 1 tests/hostile/killed.nix
+    for signal in INT TERM KILL; do
+        state=$scratch/leaks-$signal
+        mkdir -p "$state/tmp"
+        SNOWGLOBE_STATE=$state/state TMPDIR=$state/tmp "$snowglobe" run --rerun tests/wrong/endless.nix >"$state/log" 2>&1 &
+        run=$!
+        started "$state/log" || { kill -9 "$run"; return 1; }
+        kill "-$signal" "$run"
+        wait "$run" || true
+        case $signal in
+            # What a killed process had in its folders stays for `runs clean`; it may not run or be mounted.
+            KILL) [ -z "$(for _ in $(seq 50); do [ -n "$(of "$state")" ] || exit 0; sleep 0.1; done; of "$state")" ] ;;
+            *) nothing_of "$state" ;;
+        esac
+    done
+    [ "$(sort /proc/self/mounts)" = "$mounts" ] || { echo "mounts are left"; return 1; }
+}
+
 # Killed while it saves a machine, it leaves a whole snapshot or none, and the next run passes.
 killed_while_saving() {
     cache=${SNOWGLOBE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/snowglobe}
@@ -137,6 +206,8 @@ host_test "a mistake without network" syntax_without_network
 host_test "two runs at once" two_at_once
 host_test "kill -9 leaves nothing" killed
 host_test "Ctrl-C leaves nothing" interrupted
+host_test "SIGTERM leaves nothing" terminated
+host_test "nothing is left of any run" leaves_nothing
 host_test "kill -9 while saving" killed_while_saving
 if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; then
     umount "$scratch/try"

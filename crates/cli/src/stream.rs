@@ -68,6 +68,7 @@ impl Stream {
         let sink = Sink::new();
         let queue = sink.subscribe();
         let watch = Watch::new();
+        let attended = matches!(show, Show::Shell { .. });
         let mut views: Vec<Box<dyn View>> = vec![Box::new(watch.clone())];
         views.extend(shown(show, &directory));
         views.push(Box::new(Later::new(&directory)));
@@ -76,7 +77,7 @@ impl Stream {
             .spawn(move || follow(&queue, &mut views))?;
         let shown = std::path::absolute(file)?.display().to_string();
         sink.scope()
-            .emit(snowglobe_driver::started(&title, Some(shown)));
+            .emit(snowglobe_driver::started(&title, Some(shown), attended));
         let attachment = session.reporter.attach(sink.scope());
         Ok(Self {
             sink,

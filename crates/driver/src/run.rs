@@ -67,13 +67,14 @@ pub struct RunConfig {
     pub history: Option<PathBuf>,
 }
 
-/// The event that begins a stream.
-pub fn started(title: &str, file: Option<String>) -> Kind {
+/// The event that begins a stream: of a test, or of a person's session with its machines (`attended`).
+pub fn started(title: &str, file: Option<String>, attended: bool) -> Kind {
     Kind::RunStarted {
         format: snowglobe_events::FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: title.to_owned(),
         file,
+        attended,
     }
 }
 

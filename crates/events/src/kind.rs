@@ -23,6 +23,9 @@ pub enum Kind {
         /// The `.nix` file that is run, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
+        /// Whether it is a person's session with the machines, which passes or fails nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        attended: bool,
     },
     /// The test is known: what the plan says of it.
     Planned {

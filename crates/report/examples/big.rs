@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         version: "0.1.0".into(),
         title: "big".into(),
         file: Some("/tests/big.nix".into()),
+        attended: false,
     });
     let script: Vec<String> = (1..=200)
         .map(|n| format!("node{}.succeed(\"step {n}\")", n % machines + 1))

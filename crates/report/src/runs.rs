@@ -24,6 +24,8 @@ pub struct KeptRun {
     pub duration: u64,
     /// Whether a process is writing it.
     pub under_way: bool,
+    /// Whether it was a person's session with the machines (`interactive`, `shell`, `resume`).
+    pub attended: bool,
 }
 
 /// All runs below a folder, the latest first. What is no run is left out.
@@ -142,13 +144,20 @@ pub fn look(folder: &Path) -> io::Result<Option<KeptRun>> {
             file.try_lock_shared(),
             Err(std::fs::TryLockError::WouldBlock)
         ),
+        attended: false,
     };
     let mut take = |event: Event| {
         run.duration = event.elapsed;
         match event.kind {
-            Kind::RunStarted { title, file, .. } => {
+            Kind::RunStarted {
+                title,
+                file,
+                attended,
+                ..
+            } => {
                 run.title = title;
                 run.file = file;
+                run.attended = attended;
                 run.wall = event.wall;
             }
             Kind::Planned { test, .. } if !test.is_empty() => run.title = test,
@@ -236,6 +245,7 @@ mod tests {
             version,
             title,
             file,
+            attended: false,
         });
         for _ in 0..lines {
             let message = "a line of some length, so that there are many bytes".to_owned();

@@ -160,6 +160,7 @@ fn story(fails: bool) -> Vec<Event> {
             version: "0.1.0".to_owned(),
             title: "web".to_owned(),
             file: Some("/tests/web.nix".to_owned()),
+            attended: false,
         },
     );
     s.open(
@@ -484,6 +485,7 @@ fn a_mistake_in_the_script() {
             version: String::new(),
             title,
             file: None,
+            attended: false,
         },
     );
     s.tell(

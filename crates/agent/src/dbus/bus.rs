@@ -14,7 +14,7 @@ use rustix::time::Timespec;
 use super::wire::{Argument, Kind, Message, Value, WireError, encode_message, parse_message};
 
 /// A manager under load answers late, but it answers.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Why a call has no answer.
 #[derive(Debug)]

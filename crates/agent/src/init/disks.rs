@@ -13,7 +13,7 @@ use rustix::mount::MountFlags;
 use super::{BootError, Result, failed, mount_at, say};
 
 /// Disks appear while modules are loaded; longer than this none takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const DISK: &str = "root";
 
 /// Mounts `layer0`, `layer1`, … and says where, lowest first.

@@ -10,7 +10,7 @@ use snowglobe_agent_protocol::BootFileSystem;
 
 use super::{BootError, Result, disks, failed, mount_plainly, run_program};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn mount_all(file_systems: &[BootFileSystem]) -> Result {
     file_systems.iter().try_for_each(mount_one)

@@ -12,6 +12,7 @@ mod login;
 mod output;
 mod ports;
 mod power;
+mod priority;
 mod ready;
 mod session;
 mod spawn;
@@ -39,6 +40,8 @@ use session::Sessions;
 pub struct Config {
     /// What the end of the stream means: in a machine, that no host is connected just now.
     pub end_of_stream: EndOfStream,
+    /// Whether what it answers itself goes before all else in the machine.
+    pub first: bool,
     /// A directory of the service's own.
     pub state: PathBuf,
     /// When commands may run.
@@ -65,6 +68,7 @@ impl Config {
     pub fn machine() -> Self {
         Self {
             end_of_stream: EndOfStream::Wait,
+            first: true,
             state: "/run/snowglobe".into(),
             login: Login::Unit("/sys/fs/cgroup/snowglobe.slice".into()),
             system_manager: "/run/systemd/private".into(),
@@ -96,11 +100,15 @@ pub fn serve_machine() -> ExitCode {
 pub fn serve(stream: impl Into<OwnedFd>, config: Config) -> io::Result<()> {
     let mut reader = File::from(stream.into());
     let writer = reader.try_clone()?;
-    let end_of_stream = config.end_of_stream;
+    let (end_of_stream, first) = (config.end_of_stream, config.first);
     // A state directory that cannot be made is missed only by very long commands.
     let _ = fs::create_dir_all(&config.state);
     let sessions = Arc::new(Sessions::new(writer, config));
     sessions.begin();
+    // After what runs by itself was started: that goes with everybody else.
+    if first {
+        priority::lead();
+    }
     let mut decoder = Decoder::new();
     let mut buffer = vec![0; 32 * 1024];
     loop {

@@ -14,7 +14,9 @@ use super::call::{Answer, Call, Input, Mailbox, invalid};
 use super::journal::JournalBuffer;
 use super::link::Link;
 use super::login::LoginState;
-use super::{Config, clock, copy, exec, facts, files, ports, power, ready, tty, units, until};
+use super::{
+    Config, clock, copy, exec, facts, files, ports, power, priority, ready, tty, units, until,
+};
 
 /// More at once is a mistake of the host.
 const MOST_REQUESTS: usize = 512;
@@ -197,6 +199,11 @@ impl Sessions {
         let call = Call::new(id, session, Arc::clone(&self.link), mailbox);
         let (context, requests) = (Arc::clone(&self.context), Arc::clone(&self.current));
         let started = spawn("request", move || {
+            match (context.config.first, is_work(&request)) {
+                (false, _) => {}
+                (true, false) => priority::lead_alone(),
+                (true, true) => priority::follow(),
+            }
             let done = Finish {
                 requests,
                 id,
@@ -312,6 +319,20 @@ fn carry_out(
     };
     done.finish();
     call.answer(answer);
+}
+
+/// Whether a request is work for a script, of any length, rather than a question.
+fn is_work(request: &ToAgent) -> bool {
+    matches!(
+        request,
+        ToAgent::Exec(_)
+            | ToAgent::Until(_)
+            | ToAgent::Put { .. }
+            | ToAgent::Get { .. }
+            | ToAgent::JournalFollow
+            | ToAgent::WaitReady { .. }
+            | ToAgent::Facts
+    )
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> bool {

@@ -20,6 +20,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn config(state: &Path) -> Config {
     Config {
         end_of_stream: EndOfStream::Stop,
+        first: false,
         state: state.to_owned(),
         login: Login::AtOnce,
         system_manager: state.join("private"),

@@ -144,6 +144,8 @@ fn list(runs: &[KeptRun], form: &List) -> Result<()> {
     // The latest is what is looked for: it stands last, next to the prompt.
     for run in shown.iter().rev() {
         let state = match (run.outcome, run.under_way) {
+            // It tested nothing, whatever became of it.
+            (Some(Outcome::Passed), _) if run.attended => format!("{:13}", "interactive"),
             (Some(Outcome::Passed), _) => paint.good(&format!("{:13}", Outcome::Passed)),
             (Some(outcome), _) => paint.bad(&format!("{outcome:13}")),
             (None, true) => format!("{:13}", "under way"),
@@ -182,6 +184,7 @@ mod tests {
             outcome: None,
             duration: 0,
             under_way: false,
+            attended: false,
         };
         let all = [kept("2026-a"), kept("2026-a-1"), kept("2026-b")];
         for (name, found) in [
