@@ -24,3 +24,18 @@ methods=$(sed -n '/^class BaseMachine/,/^class Wait/s/^    def \([a-z][a-z_]*\)(
 missing=
 for method in $methods; do grep -q "\`$method[(\`]" docs/machines.md || missing="$missing $method"; done
 if [ -n "$methods" ] && [ -z "$missing" ]; then ok; else bad "docs/machines.md lacks:$missing"; fi
+
+# Every option that a machine of upstream's has works here or is refused by name: docs/options.md says which. That those that
+# work do is seen in tests/e2e/hardware.nix, network.nix and sharing.nix.
+missing=
+for option in additionalPaths allInterfaces bios bootLoaderDevice bootPartition cores directBoot.enable directBoot.initrd \
+    diskImage diskSize efi.OVMF efi.firmware efi.keepVariables efi.variables emptyDiskImages fileSystems \
+    forwardPorts graphics host.pkgs installBootLoader interfaces memorySize mountHostNixStore msize qemu.consoles \
+    qemu.diskInterface qemu.drives qemu.guestAgent.enable qemu.networkingOptions qemu.options qemu.package \
+    qemu.virtioKeyboard resolution restrictNetwork rootDevice sharedDirectories tpm.deviceModel tpm.enable \
+    tpm.package tpm.provisioning useBIOSBoot useBootLoader useDefaultFilesystems useEFIBoot useHostCerts \
+    useNixStoreImage useSecureBoot vlans writableStore writableStoreUseTmpfs \
+    qemu.enableSharedMemory qemu.forceAccel credentials; do
+    grep -qF "### \`virtualisation.$option\`" docs/options.md || missing="$missing $option"
+done
+if [ -z "$missing" ]; then ok; else bad "options of machines that are neither supported nor refused:$missing"; fi
