@@ -25,9 +25,8 @@ for file in tests/e2e/all/*.nix; do
     machine_test "all/$(basename "$file" .nix)" 1800 0 "$snowglobe" run --rerun "$file"
 done
 
-step "200 restored runs, and 20 at once"
+step "200 restored runs"
 machine_test "soak" 3600 0 tests/soak "$snowglobe" 200
-machine_test "twenty from one snapshot" 900 0 sh tests/benches/together "$snowglobe" 20
 
 step "booted instead of restored"
 machine_test "wayland-firefox, booted" 1800 0 "$snowglobe" run --rerun --cold examples/wayland-firefox.nix
