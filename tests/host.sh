@@ -215,3 +215,7 @@ if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; th
 else
     skip "a full disk" "mounting a small file system needs root"
 fi
+
+# Restored at the same time from one snapshot; in CI the host is small.
+together() { sh tests/benches/together "$snowglobe" 20; }
+[ "$mode" != --all ] || host_test "twenty from one snapshot" together

@@ -56,6 +56,3 @@ booted="commands units users network"
 for name in $booted; do
     machine_test "$name, booted" 600 0 "$snowglobe" run --rerun --cold "tests/e2e/$name.nix"
 done
-
-# Restored at the same time from one snapshot; in CI the host is small.
-[ "$mode" != --all ] || machine_test "twenty from one snapshot" 900 0 sh tests/benches/together "$snowglobe" 20
