@@ -23,6 +23,41 @@ machine_test() {
     rm -f "$log"
 }
 
+# together LIMIT SUFFIX ARGUMENTS...: all tests of these files, as many at once as fit on this host.
+together() {
+    limit=$1 suffix=$2
+    shift 2
+    log=$(mktemp) errors=$(mktemp)
+    status=0
+    timeout -k 10 "$limit" "$snowglobe" run --rerun -j auto --log-format json "$@" >"$log" 2>"$errors" || status=$?
+    # One line of JSON a test.
+    while IFS= read -r line; do
+        name=$(printf '%s\n' "$line" | sed -n 's/.*"test":"\([^"]*\)".*/\1/p')
+        seconds=$(printf '%s\n' "$line" | sed -n 's/.*"duration":\([0-9]*\).*/\1/p')
+        case $line in
+            *'"outcome":"passed"'*)
+                ok
+                told pass "$name$suffix" "${seconds:-?}"
+                ;;
+            *)
+                bad "$name$suffix"
+                told FAIL "$name$suffix" "${seconds:-?}"
+                run=$(printf '%s\n' "$line" | sed -n 's/.*"run":"\([^"]*\)".*/\1/p')
+                "$snowglobe" report "$run" 2>&1 | tail -n 60 | sed 's/^/      /'
+                ;;
+        esac
+    done <"$log"
+    # What ended them all counts too.
+    case $status in
+        0 | 1 | 2) ;;
+        *)
+            bad "tests at once$suffix (exit status $status)"
+            tail -n 40 "$errors" | sed 's/^/      /'
+            ;;
+    esac
+    rm -f "$log" "$errors"
+}
+
 # What a newcomer runs first, and what must go wrong in the right way.
 machine_test "client-server" 600 0 "$snowglobe" run --rerun examples/client-server.nix
 machine_test "minimal" 600 0 "$snowglobe" run --rerun examples/minimal.nix
@@ -47,12 +82,9 @@ machine_test "a syntax error" 30 2 "$snowglobe" run --rerun tests/wrong/syntax.n
 machine_test "an unknown option" 30 2 "$snowglobe" run --rerun tests/wrong/option.nix
 machine_test "a name that is undefined" 60 2 "$snowglobe" run --rerun tests/wrong/script.nix
 
-for file in tests/e2e/*.nix; do
-    machine_test "$(basename "$file" .nix)" 600 0 "$snowglobe" run --rerun "$file"
-done
+together 2400 "" tests/e2e/*.nix
 
 # Restored or booted, machines are the same: the above ran restored.
 booted="commands units users network"
-for name in $booted; do
-    machine_test "$name, booted" 600 0 "$snowglobe" run --rerun --cold "tests/e2e/$name.nix"
-done
+# shellcheck disable=SC2046
+together 1200 ", booted" --cold $(printf 'tests/e2e/%s.nix ' $booted)

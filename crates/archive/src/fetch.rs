@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fs_err as fs;
@@ -14,6 +15,9 @@ use crate::{Error, Progress, Result};
 
 /// Attempts at one address that bring nothing new, before it is given up.
 const ATTEMPTS: u32 = 5;
+/// The same while nothing has come from anywhere yet: most likely there is no network, and whoever
+/// waits wants to know.
+const FIRST_ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
 /// Reads addresses, with patience. Honours `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`;
@@ -23,6 +27,7 @@ pub struct Fetcher {
     agent: Agent,
     offline: bool,
     progress: Arc<dyn Progress>,
+    reached: Arc<AtomicBool>,
 }
 
 impl Fetcher {
@@ -47,6 +52,7 @@ impl Fetcher {
             agent,
             offline,
             progress,
+            reached: Arc::default(),
         }
     }
 
@@ -103,14 +109,17 @@ impl Fetcher {
                 Err(Attempt::Final(error)) => return Err(error),
                 Err(Attempt::Again(reason)) => {
                     failures = if position > before { 1 } else { failures + 1 };
-                    if failures >= ATTEMPTS {
+                    let reached = self.reached.load(Ordering::Relaxed);
+                    if failures >= if reached { ATTEMPTS } else { FIRST_ATTEMPTS } {
                         return Err(Error::Network {
                             url: url.to_owned(),
                             reason,
                         });
                     }
-                    self.progress
-                        .note(&format!("{url}: {reason}; trying again"));
+                    if failures == 1 {
+                        let note = format!("{url}: {reason}; trying again");
+                        self.progress.note(&note);
+                    }
                     std::thread::sleep(FIRST_PAUSE * 3_u32.pow(failures - 1));
                 }
             }
@@ -134,8 +143,9 @@ impl Fetcher {
                     reason: error.to_string(),
                 })
             }
-            error => Attempt::Again(error.to_string()),
+            error => Attempt::Again(words(&error)),
         })?;
+        self.reached.store(true, Ordering::Relaxed);
         let status = response.status().as_u16();
         match status {
             200 => *position = 0,
@@ -172,6 +182,14 @@ impl Fetcher {
             sink(*position, &buffer[..length]).map_err(Attempt::Final)?;
             *position += length as u64;
         }
+    }
+}
+
+/// Why nothing came, without the name of the layer that noticed.
+fn words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 

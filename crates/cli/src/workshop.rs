@@ -266,6 +266,9 @@ pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
             }
         }
         Archive::Io(error) => error.into(),
+        Archive::Network { .. } => CliError::environment(message).hint(
+            "is there a network? SNOWGLOBE_MIRROR chooses another mirror, http_proxy a proxy; --offline works with what is in the cache",
+        ),
         Archive::Cancelled => CliError::interrupted(),
         _ => CliError::environment(message),
     }
