@@ -199,7 +199,7 @@ rec {
 
   # -- packages ---------------------------------------------------------------------------------
 
-  inherit (import ./packages.nix { inherit pkgs; }) tools servers large;
+  inherit (import ./packages.nix { inherit pkgs; }) tools servers;
 
   # -- imports from derivations -----------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 # The packages that tests of NixOS name most, built together: each evaluates, has a name and a version, and its main program is
-# there to be run. What cannot be installed beside the others is in a group of its own; `large` is left to `./x test --all`.
+# there to be run. `large` is gigabytes, and in no run of tests: `snowglobe build tests/builds/packages.nix -A large`.
 { pkgs ? import <nixpkgs> { } }:
 let
   inherit (pkgs) lib;

@@ -9,6 +9,7 @@
 //! Nothing here prints; a [`Progress`] is told what happens.
 
 mod closure;
+mod contents;
 mod control;
 mod deb;
 mod digest;
@@ -29,6 +30,7 @@ mod snapshot;
 mod unpack;
 
 pub use closure::{Closure, close};
+pub use contents::{Contents, Known};
 pub use control::{Stanza, stanzas};
 pub use deb::{Control, Deb};
 pub use digest::{Algorithm, Digest, Digester};

@@ -125,6 +125,11 @@ impl Archive {
         &self.downloads
     }
 
+    /// Whose signatures are accepted.
+    pub(crate) fn keys(&self) -> &Keyring {
+        &self.settings.keys
+    }
+
     /// Where Debian's archives are read from.
     pub fn mirrors(&self) -> &Mirrors {
         &self.settings.mirrors

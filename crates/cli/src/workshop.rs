@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use snowglobe_archive::{Archive, Progress, Settings as ArchiveSettings, Snapshot};
+use snowglobe_archive::{Archive, Known, Progress, Settings as ArchiveSettings, Snapshot};
 use snowglobe_evaluate::{Argument, Note, PlanError, PlanRequest, Session, Settings, Source};
 use snowglobe_events::Location;
 use snowglobe_images::{Cache, Use};
@@ -90,6 +90,30 @@ impl Workshop {
         })
     }
 
+    /// Adds to an error about a name that `pkgs` does not have which Debian package has a program of that
+    /// name. Nothing is said if that cannot be known.
+    pub fn with_program(&self, error: CliError) -> CliError {
+        let Some(name) = error.evaluation.as_ref().and_then(|evaluation| {
+            let line = evaluation.location.as_ref().map(|at| at.source.as_str());
+            unknown_package(&error.message, line.unwrap_or_default())
+        }) else {
+            return error;
+        };
+        let Ok(snapshot) = self.snapshot() else {
+            return error;
+        };
+        let found = self.archive.contents(&snapshot);
+        let packages = found.map(|contents| contents.packages(Known::Program, &name));
+        let mut packages = packages.unwrap_or_default();
+        packages.retain(|package| snapshot.package(package).is_ok_and(|found| found.is_some()));
+        packages.truncate(3);
+        if packages.is_empty() {
+            return error;
+        }
+        let names: Vec<String> = packages.iter().map(|name| format!("pkgs.{name}")).collect();
+        error.hint(format!("the program '{name}' is in {}", names.join(", ")))
+    }
+
     /// The plan of a file's tests, as far as they can be evaluated.
     pub fn plan(
         &self,
@@ -114,11 +138,11 @@ impl Workshop {
                 options: Options::default(),
             };
             let one = snowglobe_evaluate::plan(&session, &request)
-                .map_err(|error| plan_error(error, selection.show_trace))?;
+                .map_err(|error| self.with_program(plan_error(error, selection.show_trace)))?;
             let unusable = one.unusable.iter().map(|test| {
                 let mut error = evaluation_error(&test.error, selection.show_trace);
                 error.test = Some(test.attr_path.join("."));
-                error
+                self.with_program(error)
             });
             let unusable: VecDeque<_> = unusable.collect();
             match &mut all {
@@ -252,6 +276,20 @@ pub fn plan_error(error: PlanError, full_trace: bool) -> CliError {
     }
 }
 
+/// The name that `pkgs` was asked for and does not have, from the words of an error and the line that it
+/// is about.
+fn unknown_package(message: &str, line: &str) -> Option<String> {
+    let quoted = |before: &str, after: &str| {
+        let name = message.strip_prefix(before)?.split_once('\'')?;
+        name.1.starts_with(after).then_some(name.0)
+    };
+    let name = match quoted("attribute '", " missing") {
+        Some(name) => Some(name).filter(|name| line.contains(&format!("pkgs.{name}"))),
+        None => quoted("undefined variable '", ""),
+    };
+    name.filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
 /// An archive's error is the environment's, unless a package does not exist.
 pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
     use snowglobe_archive::Error as Archive;
@@ -277,6 +315,25 @@ pub fn archive_error(error: snowglobe_archive::Error) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::attr_path;
+
+    #[test]
+    fn only_packages_are_looked_for() {
+        let rows = [
+            ("attribute 'dig2' missing", "[ pkgs.dig2 ]", Some("dig2")),
+            ("attribute 'test' missing", "config.test", None),
+            (
+                "undefined variable 'nslookup'",
+                "nslookup",
+                Some("nslookup"),
+            ),
+            ("attribute '' missing", "pkgs.", None),
+            ("something else", "pkgs.dig", None),
+        ];
+        for (message, line, expected) in rows {
+            let name = super::unknown_package(message, line);
+            assert_eq!(name.as_deref(), expected, "{message}");
+        }
+    }
 
     #[test]
     fn attribute_paths_are_split_at_dots_outside_quotes() {
