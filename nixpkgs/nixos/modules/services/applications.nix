@@ -16,9 +16,12 @@
     ./databases/redis.nix
     ./logging/rsyslogd.nix
     ./mail/dovecot.nix
+    ./mail/opensmtpd.nix
     ./mail/postfix.nix
     ./mail/rspamd.nix
+    ./misc/gitolite.nix
     ./misc/small.nix
+    ./monitoring/power.nix
     ./monitoring/prometheus
     ./monitoring/prometheus/exporters.nix
     ./monitoring/prometheus/pushgateway.nix
@@ -47,6 +50,7 @@
     ./networking/openvpn.nix
     ./networking/powerdns.nix
     ./networking/privoxy.nix
+    ./networking/prosody.nix
     ./networking/radicale.nix
     ./networking/samba.nix
     ./networking/small.nix

@@ -122,6 +122,12 @@ let
     kerberosAcl = true' (lib.hasInfix "acl_file" (plain (system { services.kerberos_server = { enable = true; settings.realms.A.acl = [ { principal = "x"; } ]; }; }).environment.etc."krb5kdc/kdc.conf".source.drvAttrs.text));
     krb5Text = true' (has [ "[libdefaults]" "default_realm = A" "[realms]" "A = {" "kdc = k" "}" ] (etc "krb5.conf" { security.krb5 = { enable = true; settings = { libdefaults.default_realm = "A"; realms.A.kdc = "k"; }; }; }));
 
+    prosodyBare = refuses { services.prosody.enable = true; };
+    prosodyRooms = true' (has [ "Component \"r.a\" \"muc\"" "name = \"Igloos\"" ] (etc "prosody/prosody.cfg.lua" { services.prosody = { enable = true; muc = [ { domain = "r.a"; name = "Igloos"; } ]; httpFileShare.domain = "f.a"; }; }));
+    prosodyUpload = refuses { services.prosody = { enable = true; xmppComplianceSuite = false; uploadHttp.domain = "a"; }; };
+    opensmtpdAndPostfix = refuses { services.opensmtpd = { enable = true; serverConfiguration = ""; }; services.postfix.enable = true; };
+    apcupsdEvent = refuses { services.apcupsd = { enable = true; hooks.snow = ""; }; };
+
     # Everything at once: nothing here stands in another's way.
     together = accepts {
       services.nginx.enable = true;
