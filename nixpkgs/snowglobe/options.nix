@@ -110,7 +110,7 @@ let
     "systemd.network." "services.logind." "services.vsftpd." "boot.kernel.sysctl." "services.openssh.settings."
     "services.samba.settings." "services.postgresql.settings." "services.postgresql.ensureUsers." "networking.firewall."
     "services.prometheus.scrapeConfigs." "users.extraUsers"
-    "services.sslh.settings." "services.transmission.settings." "services.aria2.settings." "services.pgbouncer.settings." "security.krb5.settings."
+    "services.sslh.settings." "services.transmission.settings." "services.aria2.settings." "services.pgbouncer.settings." "security.krb5.settings." "services.prosody.modules."
   ];
   sources = directory: lib.concatLists (lib.mapAttrsToList
     (name: kind:
