@@ -22,15 +22,18 @@ const REMEMBERED: usize = 256;
 /// Slots of room that one list gets at most.
 const MOST: usize = 1 << 20;
 
+/// An end of a list, and how many slots are free there.
+type Remembered<'a> = Cell<Option<(NonNull<Slot<'a>>, usize)>>;
+
 /// The room at one end of lists.
 struct Ends<'a> {
     /// By address: the end of a list that nothing has been written beyond, and how many slots are
     /// free there.
-    table: [Cell<Option<(NonNull<Slot<'a>>, usize)>>; REMEMBERED],
+    table: [Remembered<'a>; REMEMBERED],
 }
 
 impl<'a> Ends<'a> {
-    fn place(&self, end: *const Slot<'a>) -> &Cell<Option<(NonNull<Slot<'a>>, usize)>> {
+    fn place(&self, end: *const Slot<'a>) -> &Remembered<'a> {
         let index = (end.addr() / size_of::<Slot<'a>>()) % REMEMBERED;
         &self.table[index]
     }
