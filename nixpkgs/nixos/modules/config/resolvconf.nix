@@ -53,6 +53,9 @@ in
   };
 
   config = {
+    # On every machine of NixOS; here, as its libraries are large, on those that have a server to ask.
+    environment.systemPackages = lib.optional (net.nameservers != [ ]) pkgs.host;
+
     networking.resolvconf.extraOptions =
       lib.optional cfg.dnsExtensionMechanism "edns0"
       ++ lib.optional cfg.dnsSingleRequest "single-request";
