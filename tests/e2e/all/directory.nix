@@ -50,6 +50,12 @@ let
     cn: config
     objectClass: olcGlobal
 
+    dn: cn=module{0},cn=config
+    objectClass: olcModuleList
+    cn: module{0}
+    olcModulePath: /usr/lib/ldap
+    olcModuleLoad: back_mdb
+
     dn: cn=schema,cn=config
     cn: schema
     objectClass: olcSchemaConfig
