@@ -34,16 +34,18 @@ together() {
     while IFS= read -r line; do
         name=$(printf '%s\n' "$line" | sed -n 's/.*"test":"\([^"]*\)".*/\1/p')
         seconds=$(printf '%s\n' "$line" | sed -n 's/.*"duration":\([0-9]*\).*/\1/p')
+        # Microseconds.
+        seconds=$((${seconds:-0} / 1000000))
         case $line in
             *'"outcome":"passed"'*)
                 ok
-                told pass "$name$suffix" "${seconds:-?}"
+                told pass "$name$suffix" "$seconds"
                 ;;
             *)
                 bad "$name$suffix"
-                told FAIL "$name$suffix" "${seconds:-?}"
+                told FAIL "$name$suffix" "$seconds"
                 run=$(printf '%s\n' "$line" | sed -n 's/.*"run":"\([^"]*\)".*/\1/p')
-                "$snowglobe" report "$run" 2>&1 | tail -n 60 | sed 's/^/      /'
+                "$snowglobe" report --format human "$run" 2>&1 | tail -n 60 | sed 's/^/      /'
                 ;;
         esac
     done <"$log"
