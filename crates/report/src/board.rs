@@ -185,20 +185,31 @@ impl Row {
     }
 }
 
-/// All that is known of the runs that did not pass, one after the other; empty if there are none.
+/// All that is known of the runs that did not pass, one after the other; runs that failed in the same
+/// words are told once. Empty if there are none.
 pub fn failures(runs: &[(Watch, String)], options: &Options) -> String {
-    let mut text = String::new();
+    let mut told: Vec<(String, &str, usize)> = Vec::new();
     for (watch, folder) in runs {
-        watch.with(|fold| {
-            if matches!(fold.outcome, Some(Outcome::Passed | Outcome::Cancelled)) {
-                return;
-            }
-            // It begins with a line across and the title.
-            text.push_str(
-                failure::render(fold, options.paint, options.width).trim_end_matches('\n'),
-            );
-            text.push_str(&format!("\n  run folder: {folder}\n"));
+        let text = watch.with(|fold| {
+            let fine = matches!(fold.outcome, Some(Outcome::Passed | Outcome::Cancelled));
+            (!fine).then(|| failure::render(fold, options.paint, options.width))
         });
+        let Some(text) = text else { continue };
+        match told.iter_mut().find(|(other, ..)| *other == text) {
+            Some((_, _, more)) => *more += 1,
+            None => told.push((text, folder, 0)),
+        }
     }
-    text
+    let mut all = String::new();
+    for (text, folder, more) in told {
+        // It begins with a line across and the title.
+        all.push_str(text.trim_end_matches('\n'));
+        let more = match more {
+            0 => String::new(),
+            1 => " (and one more run that failed in the same words)".to_owned(),
+            more => format!(" (and {more} more runs that failed in the same words)"),
+        };
+        all.push_str(&format!("\n  run folder: {folder}{more}\n"));
+    }
+    all
 }

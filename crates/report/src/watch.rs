@@ -62,9 +62,13 @@ pub fn table(runs: &[Summary], paint: Paint) -> String {
     let of = |outcome| runs.iter().filter(|run| run.outcome == outcome).count();
     let passed = of(Some(Outcome::Passed));
     let mut parts = vec![format!("{passed} passed")];
-    let failed = runs.len() - passed - of(Some(Outcome::Cancelled)) - of(None);
+    let cancelled = of(Some(Outcome::Cancelled));
+    let failed = runs.len() - passed - cancelled - of(None);
     if failed > 0 {
         parts.push(paint.bad(&format!("{failed} failed")));
+    }
+    if cancelled > 0 {
+        parts.push(format!("{cancelled} cancelled"));
     }
     let total: u64 = runs.iter().map(|run| run.duration).sum();
     text.push_str(&format!(

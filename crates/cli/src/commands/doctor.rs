@@ -239,6 +239,14 @@ fn kvm() -> Finding {
     if !Path::new("/dev/kvm").exists() {
         return lacking(WHAT, "the host has no /dev/kvm", SLOWER);
     }
+    let all = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+    if rustix::fs::access("/dev/kvm", all).is_err() {
+        return lacking(
+            WHAT,
+            "you may not open /dev/kvm, so machines are emulated",
+            "as root: `usermod --append --groups kvm USER`, then log in again",
+        );
+    }
     // Whether it works is tried with what the first run downloads.
     let tried = || -> Result<(Accelerator, String)> {
         let reporter = Arc::new(Reporter::default());
@@ -297,7 +305,7 @@ fn room(what: &'static str, path: &Path, wanted: u64) -> Finding {
         return lacking(
             what,
             words,
-            "`snowglobe runs gc` removes old runs; SNOWGLOBE_CACHE and SNOWGLOBE_STATE choose other disks",
+            "`snowglobe cache gc` and `snowglobe runs gc` make room; SNOWGLOBE_CACHE and SNOWGLOBE_STATE choose other disks",
         );
     }
     good(what, words)

@@ -1,5 +1,6 @@
 //! `snowglobe run`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use snowglobe_driver::Mode;
@@ -21,11 +22,24 @@ use crate::workshop::{Planned, check_syntax};
 pub fn run(command: &Run) -> Result {
     let session = Session::open(&command.machines)?;
     let files = search::files(&command.files)?;
+    if let Some(path) = &command.junit {
+        // Found before an hour of tests, not after it.
+        let folder = junit_folder(path)?;
+        if !folder.is_dir() {
+            let shown = folder.display();
+            return Err(CliError::unusable(format!(
+                "the folder '{shown}' of --junit does not exist"
+            )));
+        }
+    }
     let done = match command.jobs {
         Some(jobs) => many::run(&session, command, &files, jobs)?,
         None => in_order(&session, command, &files)?,
     };
     tell(command, &done)?;
+    if command.fail_fast && command.log_format != LogFormat::Json {
+        not_run(&files, &done);
+    }
     super::runs::tidy(&session.workshop.places.runs());
     if session.interrupt.requested() {
         return Ok(Kind::Interrupted);
@@ -68,8 +82,7 @@ fn tell(command: &Run, done: &[Ended]) -> Result<()> {
         // One document for a program: whole or not there.
         let folds: Vec<_> = done.iter().map(|ended| &ended.watch).collect();
         let text = junit_of_watches(&folds);
-        let folder = std::path::absolute(path)?;
-        let folder = folder.parent().unwrap_or(Path::new("/"));
+        let folder = junit_folder(path)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         std::io::Write::write_all(&mut file, text.as_bytes())?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
@@ -98,6 +111,33 @@ fn tell(command: &Run, done: &[Ended]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a JUnit report will lie.
+fn junit_folder(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// Tells of files that were not begun because of a failure before them.
+fn not_run(files: &[PathBuf], done: &[Ended]) {
+    let begun: BTreeSet<PathBuf> = done
+        .iter()
+        .filter_map(|ended| {
+            ended
+                .watch
+                .with(|fold| fold.file.as_ref().map(PathBuf::from))
+        })
+        .collect();
+    let is_left = |file: &&PathBuf| std::path::absolute(file).is_ok_and(|f| !begun.contains(&f));
+    let left: Vec<String> = files
+        .iter()
+        .filter(is_left)
+        .map(|file| file.display().to_string())
+        .collect();
+    if !left.is_empty() {
+        anstream::eprintln!("not run after a failure (--fail-fast): {}", left.join(", "));
+    }
 }
 
 /// Runs the tests of a plan that was made before; the command's file names them in messages.
