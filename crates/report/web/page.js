@@ -156,7 +156,9 @@ function excerpt(where, around) {
     return pre;
   }
   for (let line = first; line <= last; line++) {
-    const number = el("span", { class: "number" }, `${String(where.line + line - where.scriptLine).padStart(4)} | `);
+    // Of a script in one line of its file, only the line that is meant has a known place.
+    const known = line === where.scriptLine || where.line >= where.scriptLine;
+    const number = el("span", { class: "number" }, `${(known ? String(where.line + line - where.scriptLine) : "").padStart(4)} | `);
     pre.append(el("span", { class: line === where.scriptLine ? "here" : "" }, number, run.script[line - 1] + (line === where.scriptLine ? "" : "\n")));
   }
   return pre;
