@@ -43,17 +43,18 @@ impl Turns {
     /// Waits for a place.
     pub fn take(&self, limit: &Limit) -> Result<Turn, Fault> {
         loop {
+            // First: nothing is begun when all is being ended.
+            if limit.cancel.is_cancelled() {
+                return Err(Fault::Cancelled);
+            }
             let place = self.try_take();
             if let Some(turn) = place.map_err(|error| Fault::failed(error.to_string()))? {
                 return Ok(turn);
             }
-            limit.sleep(LOOK);
-            if limit.cancel.is_cancelled() {
-                return Err(Fault::Cancelled);
-            }
             if limit.over() {
                 return Err(Fault::TimedOut);
             }
+            limit.sleep(LOOK);
         }
     }
 
@@ -103,11 +104,14 @@ mod tests {
     fn waiting_ends_with_the_limit() {
         let directory = tempfile::tempdir().unwrap();
         let turns = Turns::with_places(directory.path(), 1);
-        let _held = turns.take(&Limit::default()).unwrap();
+        let held = turns.take(&Limit::default()).unwrap();
         let short = Limit::new(Some(Duration::from_millis(1)), &Cancel::new());
         assert!(matches!(turns.take(&short), Err(Fault::TimedOut)));
         let stopped = Limit::default();
         stopped.cancel.cancel();
         assert!(matches!(turns.take(&stopped), Err(Fault::Cancelled)));
+        drop(held);
+        assert!(matches!(turns.take(&stopped), Err(Fault::Cancelled)));
+        assert!(turns.take(&short).is_ok());
     }
 }
