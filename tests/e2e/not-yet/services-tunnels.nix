@@ -1,6 +1,6 @@
 # Tunnels, doors and names between two machines: OpenVPN, tinc, iodine, sslh, Babel, Avahi and fail2ban.
 let
-  keys = import ./keys;
+  keys = import ../keys;
   tinc = name: other: { pkgs, ... }: {
     services.tinc.networks.snow = {
       inherit name;
