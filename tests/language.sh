@@ -22,4 +22,5 @@ else
     cat "$log"
     bad "the language, beside CppNix: no CppNix"
 fi
+chmod -R u+w "$oracle"
 rm -rf "$oracle"

@@ -24,8 +24,8 @@ pub enum Expr<'a> {
     WithVar {
         /// Its name.
         name: Symbol,
-        /// Depths of the scopes of the `with`s around it, innermost first; never empty.
-        withs: &'a [u32],
+        /// The `with`s around it, innermost first; never empty.
+        withs: &'a [With<'a>],
         /// Where it is used.
         pos: Pos,
     },
@@ -129,6 +129,14 @@ pub enum Expr<'a> {
     },
     /// `__curPos`.
     CurrentPosition(Pos),
+}
+
+/// A `with` that may provide a variable.
+pub struct With<'a> {
+    /// Scopes to leave for the one whose slot holds its set.
+    pub depth: u32,
+    /// A set's names and where the variable is among them, if at all, as it was last time.
+    pub cache: Cell<Option<(&'a Shape<'a>, Option<u32>)>>,
 }
 
 /// Operators with two operands.

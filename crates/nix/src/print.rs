@@ -5,7 +5,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::error::Fault;
 use crate::eval::Evaluator;
-use crate::value::{Slot, Value};
+use crate::value::{Slot, Value, identity};
 
 /// Six significant digits, as C's `%g` writes them.
 pub fn float(number: f64) -> String {
@@ -86,13 +86,18 @@ pub fn eval_form(ev: &Evaluator<'_>, value: Value<'_>) -> Vec<u8> {
         seen: HashSet::default(),
         out: Vec::new(),
     };
-    printer.value(value);
+    match resolve(value) {
+        // CppNix keeps one or two elements in the value itself, and this value is a copy: a list that
+        // contains itself is seen again one level deeper.
+        Value::List(list) if list.items.len() <= 2 => printer.elements(list.items),
+        value => printer.value(value),
+    }
     printer.out
 }
 
 struct Plain<'e, 'a> {
     ev: &'e Evaluator<'a>,
-    seen: HashSet<usize, FxBuildHasher>,
+    seen: HashSet<(usize, usize), FxBuildHasher>,
     out: Vec<u8>,
 }
 
@@ -116,7 +121,7 @@ impl Plain<'_, '_> {
             Value::Path(path) => return self.out.extend_from_slice(path.bytes),
             Value::List(list) => return self.list(list.items),
             Value::Attrs(attrs) => {
-                if !attrs.is_empty() && !self.seen.insert(attrs.slots.as_ptr().addr()) {
+                if !attrs.is_empty() && !self.seen.insert(identity(attrs.slots)) {
                     return self.out.extend_from_slice("«repeated»".as_bytes());
                 }
                 self.out.extend_from_slice(b"{ ");
@@ -144,9 +149,13 @@ impl Plain<'_, '_> {
     }
 
     fn list(&mut self, items: &[Slot<'_>]) {
-        if !items.is_empty() && !self.seen.insert(items.as_ptr().addr()) {
+        if !items.is_empty() && !self.seen.insert(identity(items)) {
             return self.out.extend_from_slice("«repeated»".as_bytes());
         }
+        self.elements(items);
+    }
+
+    fn elements(&mut self, items: &[Slot<'_>]) {
         self.out.extend_from_slice(b"[ ");
         for slot in items {
             self.value(slot.get());
@@ -230,7 +239,7 @@ pub fn pretty<'a>(ev: &Evaluator<'a>, value: Value<'a>, limits: Limits) -> Strin
 struct Pretty<'e, 'a> {
     ev: &'e Evaluator<'a>,
     limits: Limits,
-    seen: HashSet<usize, FxBuildHasher>,
+    seen: HashSet<(usize, usize), FxBuildHasher>,
     out: String,
     /// Elements and attributes so far.
     shown: [usize; 2],
@@ -311,7 +320,7 @@ impl<'a> Pretty<'_, 'a> {
         if items.is_empty() {
             return self.out.push_str("[ ]");
         }
-        if !self.seen.insert(items.as_ptr().addr()) {
+        if !self.seen.insert(identity(items)) {
             return self.out.push_str("«repeated»");
         }
         if depth >= self.limits.depth {
@@ -329,7 +338,7 @@ impl<'a> Pretty<'_, 'a> {
         }
         self.line(depth);
         self.out.push(']');
-        self.seen.remove(&items.as_ptr().addr());
+        self.seen.remove(&identity(items));
     }
 
     fn attrs(&mut self, attrs: &'a crate::value::Attrs<'a>, depth: usize) {
@@ -347,7 +356,7 @@ impl<'a> Pretty<'_, 'a> {
         if attrs.is_empty() {
             return self.out.push_str("{ }");
         }
-        if !self.seen.insert(attrs.slots.as_ptr().addr()) {
+        if !self.seen.insert(identity(attrs.slots)) {
             return self.out.push_str("«repeated»");
         }
         if depth >= self.limits.depth {
@@ -372,7 +381,7 @@ impl<'a> Pretty<'_, 'a> {
         }
         self.line(depth);
         self.out.push('}');
-        self.seen.remove(&attrs.slots.as_ptr().addr());
+        self.seen.remove(&identity(attrs.slots));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::eval::{Coerce, Evaluator, R};
 use crate::host::Message;
 use crate::source::Pos;
 use crate::symbol::names;
-use crate::value::{Value, share};
+use crate::value::{Value, identity, share};
 
 pub const ALL: &[Builtin] = &[
     Builtin::new("abort", 1, 0, abort),
@@ -198,12 +198,12 @@ impl<'a> Evaluator<'a> {
     fn force_deep_seen(
         &self,
         value: Value<'a>,
-        seen: &mut hashbrown::HashSet<usize, rustc_hash::FxBuildHasher>,
+        seen: &mut hashbrown::HashSet<(usize, usize), rustc_hash::FxBuildHasher>,
     ) -> Result<(), crate::error::Fault> {
         self.check_stack()?;
         match self.force_value(value)? {
             Value::List(list) => {
-                if !list.items.is_empty() && !seen.insert(list.items.as_ptr().addr()) {
+                if !list.items.is_empty() && !seen.insert(identity(list.items)) {
                     return Ok(());
                 }
                 for slot in list.items {
@@ -211,7 +211,7 @@ impl<'a> Evaluator<'a> {
                 }
             }
             Value::Attrs(attrs) => {
-                if !attrs.is_empty() && !seen.insert(attrs.slots.as_ptr().addr()) {
+                if !attrs.is_empty() && !seen.insert(identity(attrs.slots)) {
                     return Ok(());
                 }
                 for &index in attrs.shape.alphabetical(self.arena, &self.symbols) {

@@ -8,7 +8,7 @@ use crate::hint::nearest;
 use crate::ir::{AttrsDef, Binding, Expr, Key, Site};
 use crate::source::{Origin, Pos};
 use crate::symbol::{Symbol, names};
-use crate::value::{Attrs, AttrsBuilder, Env, Lazy, Shape, Slot, Value, share};
+use crate::value::{Attrs, AttrsBuilder, Env, Lazy, Packed, Shape, Slot, Value, share};
 
 impl<'a> Evaluator<'a> {
     /// A set from parallel slices.
@@ -256,7 +256,39 @@ impl<'a> Evaluator<'a> {
         Ok(Some(value))
     }
 
+    #[inline]
     fn select_rest(
+        &self,
+        value: Value<'a>,
+        path: &'a [Key<'a>],
+        first: usize,
+        default: Option<&'a Expr<'a>>,
+        pos: Pos,
+        env: Env<'a>,
+    ) -> Result<Option<Value<'a>>, Fault> {
+        if first == path.len() {
+            return Ok(Some(value));
+        }
+        self.select_packed(&value, path, first, default, pos, env)
+            .get()
+    }
+
+    /// The rest of a path; `None`: it is missing and there is a default.
+    #[inline(never)]
+    fn select_packed(
+        &self,
+        value: &Value<'a>,
+        path: &'a [Key<'a>],
+        first: usize,
+        default: Option<&'a Expr<'a>>,
+        pos: Pos,
+        env: Env<'a>,
+    ) -> Packed<Result<Option<Value<'a>>, Fault>> {
+        Packed::new(self.select_now(*value, path, first, default, pos, env))
+    }
+
+    #[inline(always)]
+    fn select_now(
         &self,
         mut value: Value<'a>,
         path: &'a [Key<'a>],
@@ -406,81 +438,5 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(Value::Bool(true))
-    }
-
-    /// `left // right`.
-    pub(crate) fn update(&self, left: &Attrs<'a>, right: &'a Attrs<'a>) -> &'a Attrs<'a> {
-        if std::ptr::eq(left.shape, right.shape) || left.is_empty() {
-            return right;
-        }
-        let shape = self.merge_shapes(left.shape, right.shape);
-        let (ln, rn) = (left.shape.names, right.shape.names);
-        let mut slots = bumpalo::collections::Vec::with_capacity_in(shape.names.len(), self.arena);
-        let mut i = 0;
-        for (&name, slot) in rn.iter().zip(right.slots) {
-            let next = i + before(&ln[i..], name, rn.len());
-            slots.extend(
-                left.slots[i..next]
-                    .iter()
-                    .map(|slot| Slot::new(share(slot))),
-            );
-            slots.push(Slot::new(share(slot)));
-            i = next + usize::from(ln.get(next) == Some(&name));
-        }
-        slots.extend(left.slots[i..].iter().map(|slot| Slot::new(share(slot))));
-        let slots = slots.into_bump_slice();
-        self.arena.alloc(Attrs { shape, slots })
-    }
-
-    /// The names of two sets together; where the second has a name, it was defined there. Sets of
-    /// two shapes are merged again and again, and then all have one shape.
-    fn merge_shapes(&self, left: &'a Shape<'a>, right: &'a Shape<'a>) -> &'a Shape<'a> {
-        let key = (
-            std::ptr::from_ref(left).addr(),
-            std::ptr::from_ref(right).addr(),
-        );
-        if let Some(shape) = self.merged.borrow().get(&key) {
-            return shape;
-        }
-        let (ln, rn) = (left.names, right.names);
-        let known = left.has_positions() || right.has_positions();
-        let mut names = Vec::with_capacity(ln.len() + rn.len());
-        let mut positions = Vec::with_capacity(if known { names.capacity() } else { 0 });
-        let add_left =
-            |range: std::ops::Range<usize>, names: &mut Vec<Symbol>, positions: &mut Vec<Pos>| {
-                names.extend_from_slice(&ln[range.clone()]);
-                if left.has_positions() {
-                    positions.extend_from_slice(left.positions(range));
-                } else if known {
-                    positions.extend(range.map(|_| Pos::NONE));
-                }
-            };
-        let mut i = 0;
-        for (j, &name) in rn.iter().enumerate() {
-            let next = i + before(&ln[i..], name, rn.len());
-            add_left(i..next, &mut names, &mut positions);
-            names.push(name);
-            if known {
-                positions.push(right.position(j));
-            }
-            i = next + usize::from(ln.get(next) == Some(&name));
-        }
-        add_left(i..ln.len(), &mut names, &mut positions);
-        let shape = &*self.arena.alloc(Shape::new(
-            self.arena.alloc_slice_copy(&names),
-            self.arena.alloc_slice_copy(&positions),
-        ));
-        self.merged.borrow_mut().insert(key, shape);
-        shape
-    }
-}
-
-/// How many of `names` come before a name. Where `others` such names are few for so many, it is
-/// searched for instead of walking over all.
-fn before(names: &[Symbol], name: Symbol, others: usize) -> usize {
-    if others * 8 < names.len() {
-        names.partition_point(|&other| other < name)
-    } else {
-        names.iter().take_while(|&&other| other < name).count()
     }
 }

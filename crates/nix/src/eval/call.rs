@@ -47,7 +47,9 @@ impl<'a> Evaluator<'a> {
                 None => {
                     let missing = def.arity as usize - given.len();
                     if args.len() - used < missing {
-                        let more = args[used..].iter().map(|site| self.delay(site, env));
+                        let more = args[used..]
+                            .iter()
+                            .map(|site| self.delay_argument(site, env));
                         return Ok(Bound::Function(self.with_more(def, scope, given, more)));
                     }
                     let inner = self.pool.take(self.arena, scope, def.arity as usize);
@@ -56,7 +58,7 @@ impl<'a> Evaluator<'a> {
                         slot.set(share(from));
                     }
                     for (slot, site) in slots[given.len()..].iter().zip(&args[used..]) {
-                        slot.set(self.delay(site, env));
+                        slot.set(self.delay_argument(site, env));
                     }
                     used += missing;
                     inner
@@ -253,7 +255,7 @@ impl<'a> Evaluator<'a> {
                     self.eval(site.expr, env)
                         .map_err(|fault| self.trace_argument(fault, primop, pos))?
                 } else {
-                    self.delay(site, env)
+                    self.delay_argument(site, env)
                 };
             }
             let result = self.run(primop, &values[..arity], pos)?;
@@ -273,7 +275,10 @@ impl<'a> Evaluator<'a> {
         env: Env<'a>,
         pos: Pos,
     ) -> R<'a> {
-        let values: Vec<Value<'a>> = args.iter().map(|site| self.delay(site, env)).collect();
+        let values: Vec<Value<'a>> = args
+            .iter()
+            .map(|site| self.delay_argument(site, env))
+            .collect();
         self.call(function, &values, pos)
     }
 
@@ -300,7 +305,7 @@ impl<'a> Evaluator<'a> {
     }
 
     #[inline(never)]
-    fn call_packed(&self, function: &Value<'a>, args: &[Value<'a>], pos: Pos) -> Packed<'a> {
+    fn call_packed(&self, function: &Value<'a>, args: &[Value<'a>], pos: Pos) -> Packed<R<'a>> {
         Packed::new(self.call_now(*function, args, pos))
     }
 

@@ -7,7 +7,7 @@ use super::strings::Piece;
 use super::tree::{Kind, Node, parse};
 use crate::error::{Fault, FaultData, Kind as FaultKind};
 use crate::eval::Sites;
-use crate::ir::{Expr, Key, Op, Site};
+use crate::ir::{Expr, Key, Op, Site, With};
 use crate::source::Pos;
 use crate::symbol::{Interner, Symbol, names};
 use crate::value::{Text, Value};
@@ -282,7 +282,13 @@ impl<'l, 'a> Lowerer<'l, 'a> {
                 }
                 None => Expr::WithVar {
                     name,
-                    withs: self.slice(&withs),
+                    withs: self
+                        .options
+                        .arena
+                        .alloc_slice_fill_iter(withs.iter().map(|&depth| With {
+                            depth,
+                            cache: Cell::new(None),
+                        })),
                     pos,
                 },
             },

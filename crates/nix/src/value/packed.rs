@@ -1,12 +1,7 @@
 //! Results in two registers.
 
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
-
-use super::Value;
-use crate::error::Fault;
-
-type R<'a> = Result<Value<'a>, Fault>;
+use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// A result as functions that are called for every expression return it. An enumeration of 16 bytes
 /// is returned in memory, written in pieces and read as a whole, for which processors wait; two
@@ -14,54 +9,65 @@ type R<'a> = Result<Value<'a>, Fault>;
 ///
 /// One that is thrown away loses the error in it, if it is one.
 #[must_use]
-pub struct Packed<'a> {
+pub struct Packed<T> {
     words: (MaybeUninit<u64>, MaybeUninit<u64>),
-    lifetime: PhantomData<Value<'a>>,
+    value: PhantomData<T>,
 }
 
-impl<'a> Packed<'a> {
+impl<T> Packed<T> {
     /// A result in two words.
     #[inline(always)]
-    pub fn new(result: R<'a>) -> Self {
-        // SAFETY: the sizes are the same, and any bytes, set or not, are such an array.
-        let words: [MaybeUninit<u64>; 2] = unsafe { std::mem::transmute(result) };
+    pub fn new(result: T) -> Self {
+        const { assert!(size_of::<T>() == 16) };
+        let result = ManuallyDrop::new(result);
+        // SAFETY: the sizes are the same, any bytes, set or not, are such an array, and as the
+        // result is not dropped, nobody else has what it owns.
+        let words: [MaybeUninit<u64>; 2] = unsafe { std::mem::transmute_copy(&result) };
         Self {
             words: (words[0], words[1]),
-            lifetime: PhantomData,
+            value: PhantomData,
         }
     }
 
     /// The result.
     #[inline(always)]
-    pub fn get(self) -> R<'a> {
+    pub fn get(self) -> T {
         let words = [self.words.0, self.words.1];
-        // SAFETY: only `new` makes these words, of a result with this lifetime, and as they are used
-        // up here, nobody else has what the result owns.
-        unsafe { std::mem::transmute::<[MaybeUninit<u64>; 2], R<'a>>(words) }
+        // SAFETY: only `new` makes these words, of a value of this type and size, and as they are
+        // used up here, nobody else has what the value owns.
+        unsafe { std::mem::transmute_copy(&words) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Fault;
+    use crate::value::Value;
+
+    type R<'a> = Result<Value<'a>, Fault>;
+
+    fn there_and_back(result: R<'_>) -> R<'_> {
+        Packed::new(result).get()
+    }
     use crate::error::other;
     use crate::source::Pos;
 
     #[test]
     fn results_survive() {
         assert!(matches!(
-            Packed::new(Ok(Value::Int(-7))).get(),
+            there_and_back(Ok(Value::Int(-7))),
             Ok(Value::Int(-7))
         ));
         assert!(matches!(
-            Packed::new(Ok(Value::Bool(true))).get(),
+            there_and_back(Ok(Value::Bool(true))),
             Ok(Value::Bool(true))
         ));
         assert!(matches!(
-            Packed::new(Ok(Value::BlackHole(9))).get(),
+            there_and_back(Ok(Value::BlackHole(9))),
             Ok(Value::BlackHole(9))
         ));
-        let fault = Packed::new(Err(other(Pos::NONE, "no"))).get();
+        let fault = there_and_back(Err(other(Pos::NONE, "no")));
         assert!(fault.is_err_and(|fault| fault.message == "no"));
     }
 }

@@ -65,14 +65,3 @@ fn files_do_what_they_should() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-#[test]
-fn what_is_not_there_yet_is_still_not_there() {
-    for file in files(&crate_folder().join("tests/lang/not-yet")) {
-        assert!(
-            wrong(&file).is_some(),
-            "{} works now: move it to tests/lang",
-            name(&file)
-        );
-    }
-}
