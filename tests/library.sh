@@ -26,7 +26,7 @@ for method in $methods; do grep -q "\`$method[(\`]" docs/machines.md || missing=
 if [ -n "$methods" ] && [ -z "$missing" ]; then ok; else bad "docs/machines.md lacks:$missing"; fi
 
 # Every option that a machine of upstream's has works here or is refused by name: docs/options.md says which. That those that
-# work do is seen in tests/e2e (network, sharing; hardware, when it passes).
+# work do is seen in tests/e2e (hardware, network, sharing).
 missing=
 for option in additionalPaths allInterfaces bios bootLoaderDevice bootPartition cores directBoot.enable directBoot.initrd \
     diskImage diskSize efi.OVMF efi.firmware efi.keepVariables efi.variables emptyDiskImages fileSystems \
