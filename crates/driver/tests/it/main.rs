@@ -86,7 +86,7 @@ impl Setup {
         std::fs::create_dir_all(&out_dir).unwrap();
         let sink = Sink::new();
         let queue = sink.subscribe();
-        sink.scope().emit(started("t", None));
+        sink.scope().emit(started("t", None, false));
         let test = Test {
             name: "t".to_owned(),
             attr_path: Vec::new(),
