@@ -88,8 +88,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut views: Vec<Box<dyn View>> = vec![view, Box::new(RunFolder::new(&run_dir)?)];
     let reader = std::thread::spawn(move || follow(&queue, &mut views));
-    sink.scope()
-        .emit(started(&test.name, Some(script.display().to_string()), false));
+    sink.scope().emit(started(
+        &test.name,
+        Some(script.display().to_string()),
+        false,
+    ));
     let python = std::env::var("SNOWGLOBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let root = run_dir.join("fake");
     let config = RunConfig {
