@@ -476,7 +476,11 @@ let
       loc = def.loc;
       below = lib.drop (length prefix) loc;
       siblings = namesAt (lib.init below) declarations;
-      near = map (name: lib.init loc ++ [ name ]) (closest (lib.last below) siblings);
+      nearest = closest (lib.last below) siblings;
+      # Of few names, any may be the one, unless the right one stands elsewhere.
+      few = lib.optionals (length siblings <= 2) (lib.sortOn (lib.levenshtein (lib.last below)) siblings);
+      near = map (name: lib.init loc ++ [ name ])
+        (if few != [ ] && (nearest != [ ] || elsewhere == [ ]) then few else nearest);
       # Perhaps the name is right and stands elsewhere.
       elsewhere = lib.take 2
         (let inside = whereNamed (lib.last below) (lib.init below) declarations; in
@@ -530,8 +534,7 @@ let
       limit = lib.max 2 (lib.min 4 (builtins.stringLength word / 3));
       # Half a name counts as well: `isNormal` for `isNormalUser`.
       begun = name: builtins.stringLength word > 3 && lib.hasPrefix (lib.toLower word) (lib.toLower name);
-      # Of few names, any may be the one.
-      related = name: length names <= 2 || lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name) || begun name;
+      related = name: lib.levenshteinAtMost limit (lib.toLower word) (lib.toLower name) || begun name;
       ranked = lib.sortOn (name: lib.levenshtein word name) (filter related names);
     in
     lib.take 3 ranked;
