@@ -55,7 +55,7 @@ in
   postgresql = { expr = (view pkgs.postgresql).links."bin/initdb"; expected = "/usr/lib/postgresql/17/bin/initdb"; };
   postgresqlExtension = { expr = lib.last (view (pkgs.postgresql.withPackages (p: [ p.pgtap ]))).install; expected = "postgresql-17-pgtap"; };
   postgresqlVersions = { expr = lib.attrNames pkgs.postgresqlVersions; expected = [ "postgresql_17" ]; };
-  postgrest = { expr = (builtins.fromJSON pkgs.haskellPackages.postgrest.drvAttrs.npm).version; expected = "12.0.2-2"; };
+  postgrest = { expr = (builtins.fromJSON pkgs.haskellPackages.postgrest.unwrapped.drvAttrs.npm).version; expected = "12.0.2-2"; };
   phpExtension = { expr = lib.hasInfix "extension=imagick.so" (pkgs.php.withExtensions ({ enabled, all }: enabled ++ [ all.imagick ])).iniText; expected = true; };
   gnome = { expr = pkgs.gnome.gnome-shell == pkgs.gnome-shell; expected = true; };
   xorg = { expr = (view pkgs.xorg.xwininfo).links; expected = { "bin/xwininfo" = "/usr/bin/xwininfo"; }; };
