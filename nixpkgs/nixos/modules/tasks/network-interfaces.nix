@@ -377,11 +377,15 @@ in
       # Sockets of programs without rights may ping.
       "net.ipv4.ping_group_range" = lib.mkDefault "0 2147483647";
     }
-    // lib.optionalAttrs (cfg.tempAddresses != "disabled") { "net.ipv6.conf.default.use_tempaddr" = temporary.${cfg.tempAddresses}; }
+    // lib.optionalAttrs (cfg.tempAddresses != "disabled") {
+      "net.ipv6.conf.default.use_tempaddr" = temporary.${cfg.tempAddresses};
+      # Cards that were there before this was read have not got the default; a name of its own wins over the pattern.
+      "net.ipv6.conf.*.use_tempaddr" = temporary.${cfg.tempAddresses};
+    }
     // lib.listToAttrs (
       map (interface: lib.nameValuePair "net.ipv6.conf.${lib.replaceStrings [ "." ] [ "/" ] interface.name}.use_tempaddr" temporary.${interface.tempAddress}) (
         # The kernel's default is not to have any.
-        lib.filter (interface: interface.tempAddress != "disabled") (lib.attrValues cfg.interfaces)
+        lib.filter (interface: interface.tempAddress != "disabled" || cfg.tempAddresses != "disabled") (lib.attrValues cfg.interfaces)
       )
     )
     // lib.listToAttrs (

@@ -27,7 +27,7 @@ in
       { networking.interfaces.eth1.tempAddress = "disabled"; }
       { networking.enableIPv6 = false; networking.interfaces.eth1 = { }; }
     ];
-    expected = [ 2 1 1 null null ];
+    expected = [ 2 1 1 0 null ];
   };
   addressUnit = { expr = hasService "network-addresses-eth1" eth1; expected = true; };
   addressUnitOrder = { expr = directive "Before" (unit "network-addresses-eth1.service" eth1); expected = [ "Before=network-setup.service network.target" ]; };

@@ -101,7 +101,7 @@ let
           for directory in "$home/.config/borg" "$home/.cache/borg"; do
             ${pkgs.coreutils}/bin/install -d -o ${job.user} -g ${job.group} "$(${pkgs.coreutils}/bin/dirname "$directory")" "$directory"
           done
-          ${optionalString (isLocal job.repo && !job.removableDevice) ''
+          ${optionalString (isLocal job.repo && !(lib.hasPrefix "/" job.repo) && !job.removableDevice) ''
             if ! [ -e ${escapeShellArg job.repo} ]; then
               ${pkgs.coreutils}/bin/install -d -m 0700 -o ${job.user} -g ${job.group} ${escapeShellArg job.repo}
             fi
@@ -226,6 +226,11 @@ in
           RemainAfterExit = true;
         };
       }) cfg.repos;
+
+    # There from the boot on: it may be where something is mounted.
+    systemd.tmpfiles.rules = lib.concatMap
+      (job: lib.optional (lib.hasPrefix "/" job.repo && !job.removableDevice) ''d "${job.repo}" 0700 ${job.user} ${job.group} -'')
+      (lib.attrValues cfg.jobs);
 
     systemd.timers = lib.mapAttrs' (name: job: lib.nameValuePair "borgbackup-job-${name}" {
       timerConfig.Persistent = job.persistentTimer;
