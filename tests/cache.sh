@@ -130,7 +130,8 @@ too_small() {
     for size in 600m 800m 1100m 1500m; do
         if ! mountpoint -q "$small"; then
             mount -t tmpfs -o "size=$size" none "$small"
-            own_cache "$own"
+            # The user's own downloads may be more than fits.
+            mkdir -p "$own"
         else
             mount -o "remount,size=$size" "$small"
         fi
