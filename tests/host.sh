@@ -201,6 +201,17 @@ disk_full() {
     [ "$status" = 3 ] && grep -qi 'no space left' "$scratch/err" && grep -q 'SNOWGLOBE_CACHE' "$scratch/err"
 }
 
+# A machine whose disk finds no room ends and says so, where QEMU would let it wait for ever.
+machine_without_room() {
+    mkdir "$scratch/room"
+    mount -t tmpfs -o size=120m none "$scratch/room"
+    status=0
+    SNOWGLOBE_STATE=$scratch/room timeout 300 "$snowglobe" run --rerun tests/hostile/disk-full.nix 2>"$scratch/err" || status=$?
+    umount "$scratch/room"
+    cat "$scratch/err"
+    [ "$status" = 1 ] && grep -q 'the host has no space left for its disk' "$scratch/err"
+}
+
 host_test "no network, empty cache" no_network
 host_test "a mistake without network" syntax_without_network
 host_test "two runs at once" two_at_once
@@ -212,10 +223,11 @@ host_test "kill -9 while saving" killed_while_saving
 if mkdir -p "$scratch/try" && mount -t tmpfs none "$scratch/try" 2>/dev/null; then
     umount "$scratch/try"
     host_test "a full disk" disk_full
+    host_test "a machine's disk without room" machine_without_room
 else
-    skip "a full disk" "mounting a small file system needs root"
+    skip "a full disk, for caches and for machines" "mounting a small file system needs root"
 fi
 
 # Restored at the same time from one snapshot; in CI the host is small.
-together() { sh tests/benches/together "$snowglobe" 20; }
-[ "$mode" != --all ] || host_test "twenty from one snapshot" together
+twenty() { sh tests/benches/together "$snowglobe" 20; }
+[ "$mode" != --all ] || host_test "twenty from one snapshot" twenty

@@ -42,7 +42,11 @@ struct State {
     next: u64,
     waiting: HashMap<u64, SyncSender<Value>>,
     listeners: Vec<Sender<Value>>,
+    reactions: Vec<Reaction>,
 }
+
+/// What is done, in the thread that reads, when an event comes that the first function knows.
+type Reaction = (fn(&Value) -> bool, Box<dyn Fn() + Send>);
 
 impl Qmp {
     /// Greets QEMU at the other end of `stream`.
@@ -123,6 +127,11 @@ impl Qmp {
         }
     }
 
+    /// Does something whenever an event comes that `wanted` knows. It must not wait, nor use this connection.
+    pub fn when(&self, wanted: fn(&Value) -> bool, reaction: impl Fn() + Send + 'static) {
+        self.0.lock().reactions.push((wanted, Box::new(reaction)));
+    }
+
     /// Events from now on, as QEMU sends them. The channel ends with QEMU.
     pub fn events(&self) -> Receiver<Value> {
         let (sender, receiver) = channel();
@@ -157,11 +166,17 @@ impl Shared {
         state.closed = true;
         state.waiting.clear();
         state.listeners.clear();
+        state.reactions.clear();
     }
 
     fn dispatch(&self, message: Value) {
         let mut state = self.lock();
         if message.get("event").is_some() {
+            let known = state
+                .reactions
+                .iter()
+                .filter(|(wanted, _)| wanted(&message));
+            known.for_each(|(_, react)| react());
             state
                 .listeners
                 .retain(|listener| listener.send(message.clone()).is_ok());

@@ -28,6 +28,8 @@ pub enum Reason {
     Rebooted,
     /// Its kernel panicked.
     Panicked,
+    /// The host had no room for what it wrote on its disk. QEMU would let it wait for ever.
+    NoRoom,
     /// We ended it.
     Killed,
     /// QEMU ended by itself.
@@ -49,6 +51,9 @@ impl fmt::Display for Ended {
             Reason::PoweredOff => f.write_str("powered off"),
             Reason::Rebooted => f.write_str("ended instead of rebooting, which was not allowed"),
             Reason::Panicked => f.write_str("ended by a panic of its kernel"),
+            Reason::NoRoom => {
+                f.write_str("was ended: the host has no space left for its disk (os error 28)")
+            }
             Reason::Killed => f.write_str("was killed"),
             Reason::Died(status) => write!(f, "QEMU ended with {status}"),
         }
@@ -78,6 +83,8 @@ pub(crate) struct Process {
 struct State {
     /// Whether we have asked for the end.
     killed: bool,
+    /// Whether the host's disk is full.
+    no_room: bool,
     ended: Option<Ended>,
     events: Option<Receiver<Value>>,
     /// Closed when it has ended, which their other ends see.
@@ -93,6 +100,8 @@ impl Running {
         ram: Option<OwnedFd>,
     ) -> Self {
         process.lock().events = Some(qmp.events());
+        let watched = process.clone();
+        qmp.when(is_no_room, move || watched.no_room());
         Self {
             qmp,
             console: Mutex::new(console),
@@ -171,6 +180,12 @@ impl Process {
     /// Ends the process at once, without waiting.
     pub fn kill(&self) {
         self.expect_end();
+        let _ = rustix::io::write(&self.kill, &1_u64.to_ne_bytes());
+    }
+
+    /// Ends the process for want of room.
+    fn no_room(&self) {
+        self.lock().no_room = true;
         let _ = rustix::io::write(&self.kill, &1_u64.to_ne_bytes());
     }
 
@@ -263,10 +278,13 @@ impl Process {
 
     /// Makes out why it ended, from what QEMU said before.
     fn reason(&self, status: Option<ExitStatus>) -> Reason {
-        let (events, killed) = {
+        let (events, killed, no_room) = {
             let mut state = self.lock();
-            (state.events.take(), state.killed)
+            (state.events.take(), state.killed, state.no_room)
         };
+        if no_room {
+            return Reason::NoRoom;
+        }
         let mut reason = None;
         let deadline = Instant::now() + LAST_WORDS;
         while let Some(event) = events.as_ref().and_then(|events| {
@@ -292,4 +310,11 @@ impl Process {
             (_, Some(status)) => Reason::Died(status),
         }
     }
+}
+
+/// Whether QEMU says that it paused a machine because a write found no room.
+fn is_no_room(event: &Value) -> bool {
+    event["event"] == "BLOCK_IO_ERROR"
+        && event["data"]["nospace"] == true
+        && event["data"]["action"] == "stop"
 }

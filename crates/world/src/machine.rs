@@ -71,7 +71,7 @@ impl machines::Observer for Ears {
     fn ended(&self, machine: &str, ended: &machines::Ended) {
         let state = match ended.reason {
             Reason::PoweredOff | Reason::Rebooted | Reason::Killed => MachineState::Stopped,
-            Reason::Panicked | Reason::Died(_) => MachineState::Crashed,
+            Reason::Panicked | Reason::NoRoom | Reason::Died(_) => MachineState::Crashed,
         };
         let mut why = ended.to_string();
         if !ended.messages.trim().is_empty() {
