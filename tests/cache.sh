@@ -121,6 +121,16 @@ damaged_release() {
     realise --offline
 }
 
+# More than the limit: what this command did not use goes, the longest unused first, and that is said.
+too_large() {
+    old=$(only 'trees/packages-*/tree/usr/sbin/nginx')
+    SNOWGLOBE_CACHE=$own SNOWGLOBE_CACHE_LIMIT=1G timeout 300 "$snowglobe" realise examples/minimal.nix 2>&1 | tee "$scratch/said"
+    grep "the cache was too large" "$scratch/said"
+    [ ! -e "$old" ] || { echo "what was not used is still there"; return 1; }
+    realise
+    if SNOWGLOBE_CACHE_LIMIT=much realise; then return 1; fi
+}
+
 # A cache on a file system that is too small, at several sizes; with more room, the next run goes on.
 too_small() {
     small=$scratch/room
@@ -212,6 +222,7 @@ host_test "damage is found and mended" damaged
 host_test "a damaged store object" damaged_object
 host_test "a damaged download" damaged_download
 host_test "a damaged archive state" damaged_release
+host_test "a cache that is too large" too_large
 rm -rf "$scratch/own"
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && command -v newuidmap >/dev/null; then
     host_test "a user without newuidmap" user_without_helper

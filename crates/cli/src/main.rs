@@ -16,6 +16,7 @@ mod places;
 mod prepare;
 mod progress;
 mod queue;
+mod room;
 mod search;
 mod session;
 mod stream;

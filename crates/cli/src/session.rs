@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use snowglobe_driver::Cancel;
+use snowglobe_images::Bound;
 
 use crate::arguments::Machines;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::progress::Reporter;
+use crate::room;
 use crate::workshop::Workshop;
 
 /// Caches, the user's wish to stop, and how machines run.
@@ -22,11 +24,14 @@ pub struct Session {
     pub cancel: Cancel,
     /// How machines run.
     pub machines: Machines,
+    /// How large the cache may be when everything is done.
+    pub bound: Bound,
 }
 
 impl Session {
     /// Opens caches and listens for signals.
     pub fn open(machines: &Machines) -> Result<Self> {
+        let bound = room::bound()?;
         let reporter = Arc::new(Reporter::default());
         let workshop = Workshop::open(machines.offline, reporter.clone())?;
         let cancel = Cancel::new();
@@ -39,6 +44,7 @@ impl Session {
             interrupt,
             cancel,
             machines: machines.clone(),
+            bound,
         })
     }
 }

@@ -10,6 +10,7 @@
 //! numbers that [`ids`] gives to their names.
 
 mod base;
+mod bound;
 pub mod cache;
 mod collect;
 mod dpkg;
@@ -27,6 +28,7 @@ mod step;
 mod tools;
 
 pub use base::BaseTree;
+pub use bound::Bound;
 pub use cache::{Bucket, Cache, disk_use};
 pub use collect::{Entry, Kept, Limits, Use};
 pub use error::{Error, Result};

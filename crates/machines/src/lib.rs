@@ -13,11 +13,13 @@
 mod accel;
 mod arguments;
 mod console;
+mod control;
 mod disks;
 mod error;
 mod forward;
 mod host;
 pub mod keys;
+mod launch;
 mod machine;
 mod probe;
 pub mod qcow2;
@@ -25,6 +27,7 @@ mod qmp;
 mod ram;
 mod remembered;
 mod running;
+mod save;
 pub mod snapshot;
 mod spec;
 

@@ -12,10 +12,12 @@ use snowglobe_evaluate::{Build as Wanted, PlanRequest, Source};
 use snowglobe_plan::Plan;
 
 use super::eval::say;
-use super::run::{self, Session};
+use super::run::planned;
 use crate::arguments::{Arguments, Command, Machines, Run, Selection};
 use crate::error::{CliError, Kind, Result};
 use crate::prepare::{Factory, Runner};
+use crate::room;
+use crate::session::Session;
 use crate::workshop::{absolute_file, arguments, attr_path, plan_error};
 
 /// `build`.
@@ -103,6 +105,7 @@ pub fn run(command: &Build) -> Result {
             other => other?,
         }
     }
+    room::tidy(&session);
     Ok(Kind::Passed)
 }
 
@@ -185,7 +188,7 @@ impl Runner for TestRunner {
         command.files = vec![self.title.clone()];
         command.output = Some(out.to_owned());
         let name = plan.tests.first().map_or("", |test| &test.name).to_owned();
-        match run::planned(&self.session, &command, plan)? {
+        match planned(&self.session, &command, plan)? {
             Kind::Passed => Ok(()),
             kind => Err(CliError {
                 kind,

@@ -8,9 +8,10 @@ use snowglobe_plan::Plan;
 
 use super::build::run_defaults;
 use super::interactive;
-use super::run::{self, Session};
+use super::run::planned;
 use crate::arguments::Machines;
 use crate::error::{CliError, Result};
+use crate::session::Session;
 
 /// `driver`.
 #[derive(Args, Clone, Debug, Default)]
@@ -59,5 +60,5 @@ pub fn run(command: &Driver) -> Result {
     // Who starts a driver wants it to run.
     options.rerun = true;
     options.output = command.output_directory.clone();
-    run::planned(&session, &options, plan)
+    planned(&session, &options, plan)
 }

@@ -7,10 +7,11 @@ use clap::Args;
 use snowglobe_driver::Mode;
 use snowglobe_plan::{Plan, Test};
 
-use super::run::Session;
 use crate::arguments::{Machines, Selection};
 use crate::error::{CliError, Result};
 use crate::execute::{How, execute};
+use crate::room;
+use crate::session::Session;
 use crate::stream::{Show, Stream};
 use crate::workshop::Planned;
 
@@ -89,7 +90,7 @@ fn shell(session: &Session, stream: Stream, plan: &Plan, output: Option<&Path>) 
         Ok(outcome) => stream.end(outcome),
         Err(error) => stream.fail(&error),
     };
-    super::runs::tidy(&session.workshop.places.runs());
+    room::tidy(session);
     Ok(ended.kind)
 }
 

@@ -8,10 +8,11 @@ use serde_json::json;
 use snowglobe_machines::Boot;
 
 use super::eval::say;
-use super::run::Session;
 use crate::arguments::{Machines, Selection};
 use crate::error::{CliError, Kind, Result};
 use crate::prepare::Factory;
+use crate::room;
+use crate::session::Session;
 use crate::workshop::{absolute_file, check_syntax};
 
 /// `realise`.
@@ -87,6 +88,7 @@ pub fn run(command: &Realise) -> Result {
             }));
         }
     }
+    room::tidy(&session);
     if command.json {
         text = serde_json::to_string_pretty(&tests).map_err(CliError::environment)? + "\n";
     }

@@ -8,6 +8,7 @@ use crate::captured::{Captured, latest};
 use crate::error::{CliError, Result};
 use crate::execute::resume;
 use crate::places::Places;
+use crate::room;
 use crate::session::Session;
 use crate::stream::{Show, Stream};
 
@@ -66,6 +67,6 @@ pub fn run(command: &Resume) -> Result {
         Ok(outcome) => stream.end(outcome),
         Err(error) => stream.fail(&error),
     };
-    super::runs::tidy(&session.workshop.places.runs());
+    room::tidy(&session);
     Ok(ended.kind)
 }

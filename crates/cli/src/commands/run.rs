@@ -13,8 +13,9 @@ use crate::error::{CliError, Kind, Result};
 use crate::execute::{How, execute};
 use crate::many;
 use crate::passed::{Pass, Passed, key};
+use crate::room;
 use crate::search;
-pub use crate::session::Session;
+use crate::session::Session;
 use crate::stream::{Ended, Show, Stream, note, phase};
 use crate::workshop::{Planned, check_syntax};
 
@@ -40,7 +41,7 @@ pub fn run(command: &Run) -> Result {
     if command.fail_fast && command.log_format != LogFormat::Json {
         not_run(&files, &done);
     }
-    super::runs::tidy(&session.workshop.places.runs());
+    room::tidy(&session);
     if session.interrupt.requested() {
         return Ok(Kind::Interrupted);
     }

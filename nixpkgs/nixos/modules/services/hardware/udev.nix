@@ -83,6 +83,25 @@ in
           ExecStart = "-${trigger later}";
         };
       };
+      # Kernels that are booted without a boot loader have no text on the screen before its driver is there. Nothing that
+      # was asked for waits for it.
+      snowglobe-screen = lib.mkIf (config.virtualisation.graphics or false) {
+        description = "Text on the screen";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "multi-user.target" ];
+        serviceConfig = {
+          Type = "exec";
+          RemainAfterExit = true;
+          CPUSchedulingPolicy = "idle";
+        };
+        # What the kernel says about it would stand in the middle of the login prompt.
+        script = ''
+          read -r level rest </proc/sys/kernel/printk
+          echo 4 >/proc/sys/kernel/printk
+          /usr/sbin/modprobe virtio_gpu || true
+          echo "$level" >/proc/sys/kernel/printk
+        '';
+      };
       systemd-udevd = lib.mkIf (cfg.path != [ ]) { path = cfg.path; };
     };
   };
