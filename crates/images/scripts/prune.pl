@@ -29,14 +29,34 @@ sub entries {
 chdir($layer) or die "$layer: $!\n";
 
 # The packages of this layer and their paths.
-my %owned;
+my (%owned, %package_of);
 mkdir('/mnt/work/lists');
 for my $file (glob('var/lib/dpkg/info/*.list')) {
     my ($name) = $file =~ m{([^/:]+)(:[^/]*)?\.list$};
     next if -e "$base_lists/$name";
-    $owned{$_} = 1 for lines($file);
+    for (lines($file)) { $owned{$_} = 1; $package_of{$_} = $name }
     copy($file, "/mnt/work/lists/$name");
     print "$name\n";
+}
+
+# Names that update-alternatives made: files of the packages that they may stand for. A file there says how the choice
+# is made, then link, and name and link of each that follows; after an empty line each path that may be chosen, its
+# priority, and the paths that follow it.
+for my $file (glob('var/lib/dpkg/alternatives/*')) {
+    my (undef, @l) = lines($file);
+    my @links = (shift @l);
+    while (@l && (shift @l) ne '') { push @links, shift @l }
+    while (@l && $l[0] ne '') {
+        my ($master, undef, @rest) = splice(@l, 0, @links + 1);
+        my @targets = ($master, @rest);
+        for my $i (0 .. $#links) {
+            my $target = $targets[$i] // '';
+            my $package = $package_of{$target} // $package_of{"/usr$target"} // next;
+            open(my $list, '>>', "/mnt/work/lists/$package") or die "$package: $!\n";
+            print $list "$links[$i]\n";
+            close($list) or die "$package: $!\n";
+        }
+    }
 }
 
 # /etc: what programs read whatever the configuration says stays; what the configuration replaces
@@ -91,6 +111,32 @@ for my $name (entries('.')) {
     remove($name) unless $name =~ /^(usr|etc|var|opt|bin|sbin|lib|lib64)$/;
 }
 remove(grep { -e } 'usr/sbin/policy-rc.d', glob('usr/lib/python3/dist-packages/__pycache__/apport*'));
+
+# Programs name their interpreters by path: what a configuration has in PATH is its own affair. The base is the root here.
+sub settle_interpreters {
+    my ($path) = @_;
+    for my $name (entries($path)) {
+        my $child = "$path/$name";
+        next if -l $child;
+        if (-d _) { settle_interpreters($child); next }
+        next unless -f _ && -x _ && -s _ < 1 << 24;
+        open(my $in, '<:raw', $child) or die "$child: $!\n";
+        my $first = '';
+        read($in, $first, 128);
+        next unless $first =~ m{^#!\s*/usr/bin/env[ \t]+([\w.+-]+)[ \t]*\n};
+        my ($line, $interpreter) = ($&, "/usr/bin/$1");
+        next unless -e ".$interpreter" || -l ".$interpreter" || -e $interpreter;
+        seek($in, length($line), 0) or die "$child: $!\n";
+        my ($rest, $mode) = (do { local $/; <$in> } // '', (stat($in))[2]);
+        # In place: the owner stays. Some may not be written to by anybody.
+        chmod($mode | 0200, $child) or die "$child: $!\n";
+        open(my $out, '>:raw', $child) or die "$child: $!\n";
+        print $out "#!$interpreter\n$rest";
+        close($out) or die "$child: $!\n";
+        chmod($mode & 07777, $child) or die "$child: $!\n";
+    }
+}
+for my $place (qw(usr/bin usr/sbin usr/games usr/libexec usr/lib)) { settle_interpreters($place) if -d $place }
 
 # What overlayfs notes for itself, except that a directory hides the one below it, of the base,
 # which is the root here.

@@ -1,8 +1,8 @@
 //! Writing file system images with mkfs.erofs of the tools.
 //!
 //! Not compressed: a machine without hardware virtualisation would spend more time on decompressing
-//! than the host on reading. Times are one second after the beginning, as in `/nix/store`, and the identifier is fixed, so that the same tree gives
-//! the same bytes.
+//! than the host on reading. Times are one second after the beginning, as in `/nix/store`, and the identifier comes from
+//! the key, so that the same tree gives the same bytes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use snowglobe_sandbox::{Access, Ids, Privileges};
 
-use crate::cache::{Bucket, disk_use};
+use crate::cache::{Bucket, TEMPORARY, disk_use};
 use crate::step;
 use crate::{Error, Images, Result, Tools};
 
@@ -18,13 +18,23 @@ const LIMIT: Duration = Duration::from_secs(900);
 const IMAGE: &str = "image.erofs";
 /// Bytes that must be free beyond the size of what goes into an image.
 const SLACK: u64 = 16 << 20;
-const OPTIONS: [&str; 5] = [
-    "--quiet",
-    "-T1",
-    "-x1",
-    "-U",
-    "534e4f57-474c-4f42-4500-000000000001",
-];
+const OPTIONS: [&str; 3] = ["--quiet", "-T1", "-x1"];
+
+/// The id of an image's file system, by the entry that will hold it. Different, so that a machine whose root is made of several can
+/// tell files of one from those of another: exporting it by NFS depends on that.
+fn uuid(entry: &Path) -> String {
+    let name = entry.file_name().unwrap_or_default().to_string_lossy();
+    let hash = blake3::hash(name.trim_start_matches(TEMPORARY).as_bytes()).to_hex();
+    // Version 8, of RFC 9562: made by a rule of our own.
+    format!(
+        "{}-{}-8{}-8{}-{}",
+        &hash[..8],
+        &hash[8..12],
+        &hash[12..15],
+        &hash[15..18],
+        &hash[18..30]
+    )
+}
 
 impl Images {
     /// An image in the cache, made by `build` if it is not there or was changed since. `build` gets
@@ -73,6 +83,7 @@ impl Images {
         let mut command = step::command(&sandbox, "/usr/bin/mkfs.erofs");
         command
             .args(OPTIONS)
+            .args(["-U", &uuid(entry)])
             .args([&format!("/mnt/out/{IMAGE}"), "/mnt/in"]);
         self.run(&mut command, "write a file system image", LIMIT)?;
         Ok(())
@@ -94,6 +105,7 @@ impl Images {
             let mut command = step::command(&sandbox, "/usr/bin/mkfs.erofs");
             command
                 .args(OPTIONS)
+                .args(["-U", &uuid(entry)])
                 .args(["--tar=f", &format!("/mnt/out/{IMAGE}")]);
             let (read, mut pipe) = std::io::pipe()?;
             command.stdin(read);
@@ -113,5 +125,18 @@ impl Images {
                 (Ok(_), written) => written,
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_have_ids_of_their_own() {
+        let one = uuid(Path::new("/cache/images/.new-base-1"));
+        assert_eq!(one, uuid(Path::new("/elsewhere/base-1")));
+        assert_ne!(one, uuid(Path::new("/cache/images/.new-base-2")));
+        assert_eq!(one.len(), 36);
     }
 }

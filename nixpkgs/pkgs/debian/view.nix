@@ -174,6 +174,8 @@ let
       builder = "builtin:debian";
       # The files of a view change with Debian's revision, and so must its path.
       debianVersion = version;
+      # Changes when the builder makes another view of the same files.
+      layout = 2;
       debian = builtins.toJSON (
         { inherit install files; }
         // (if links == { } then { } else { inherit links; })

@@ -88,7 +88,7 @@
         spam = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
         client.fail(f"swaks --silent 2 --server server --to ada@globe.test --from bob@client.test --body '{spam}'")
         client.succeed("swaks --silent 2 --server server --to ada@globe.test --from bob@client.test --body flakes")
-        server.wait_until_succeeds("grep flakes /var/spool/mail/ada")
+        server.wait_until_succeeds("grep -r flakes /var/spool/mail/ada")
 
     with subtest("rabbitmq: a message through a queue"):
         server.wait_for_unit("rabbitmq.service")

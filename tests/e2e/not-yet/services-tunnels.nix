@@ -131,7 +131,7 @@ in
         server.wait_until_succeeds("fail2ban-client status sshd")
         client.succeed("nc -w 3 -z server 22")
         for _ in range(3):
-            client.execute("sshpass -p wrong ssh -4 -o StrictHostKeyChecking=no -o ConnectTimeout=5 root@server true")
+            client.execute("timeout 15 sshpass -p wrong ssh -4 -o StrictHostKeyChecking=no -o ConnectTimeout=5 -o ServerAliveInterval=2 -o ServerAliveCountMax=2 root@server true")
         server.wait_until_succeeds("fail2ban-client status sshd | grep 192.168.1.1")
         client.fail("nc -w 3 -z 192.168.1.2 22")
         server.succeed("fail2ban-client set sshd unbanip 192.168.1.1")

@@ -81,7 +81,7 @@ in
       services.prometheus = {
         enable = true;
         globalConfig.scrape_interval = "2s";
-        exporters.node = { enable = true; enabledCollectors = [ "processes" ]; };
+        exporters.node = { enable = true; enabledCollectors = [ "processes" "systemd" ]; };
         exporters.nginx = { enable = true; scrapeUri = "http://localhost:8080/nginx_status"; };
         scrapeConfigs = [
           { job_name = "node"; static_configs = [ { targets = [ "localhost:9100" ]; } ]; }
@@ -145,6 +145,8 @@ in
     with subtest("prometheus measures the machine and nginx"):
         query = "curl -sf 'http://server:9090/api/v1/query?query={}' | jq -e '.data.result | length > 0'"
         client.wait_until_succeeds(query.format("node_processes_threads"))
+        # Asked of systemd through D-Bus, as a user that there is only while the exporter runs.
+        client.wait_until_succeeds(query.format("node_systemd_system_running"))
         client.wait_until_succeeds(query.format("nginx_http_requests_total%3E0"))
 
     with subtest("mail is taken by postfix and read through dovecot"):
@@ -153,7 +155,7 @@ in
         client.succeed("python3 ${read}")
 
     with subtest("files are shared by NFS"):
-        client.succeed("mount /papers", "echo signed > /papers/contract")
+        client.succeed("mkdir /papers", "mount /papers", "echo signed > /papers/contract")
         assert server.succeed("cat /srv/papers/contract") == "signed\n"
         client.succeed("umount /papers")
   '';

@@ -19,6 +19,16 @@ const ROOT: &str = "/sysroot";
 /// Directories that Debian's base has and NixOS has not: scripts make them without `-p`.
 const FOREIGN: &[&str] = &["mnt", "media", "opt"];
 
+/// Word of the kernel's command line: an NFS server of the machine may export what lies in its root.
+const EXPORTABLE_WORD: &str = "snowglobe.exportable";
+/// Costs an entry of an index for everything that is copied up, so only where it is needed.
+const EXPORTABLE: &str = ",index=on,nfs_export=on";
+
+fn exportable() -> bool {
+    fs::read_to_string("/proc/cmdline")
+        .is_ok_and(|line| line.split_whitespace().any(|word| word == EXPORTABLE_WORD))
+}
+
 /// Mounts everything below `/sysroot` and reads the machine's configuration there.
 pub fn assemble(layers: &[String]) -> Result<BootConfig> {
     let Some(base) = layers.first() else {
@@ -39,9 +49,10 @@ pub fn assemble(layers: &[String]) -> Result<BootConfig> {
         .collect::<Vec<_>>()
         .join(":");
     let options = format!(
-        "lowerdir={lower},upperdir={},workdir={},userxattr",
+        "lowerdir={lower},upperdir={},workdir={},userxattr{}",
         upper.display(),
-        work.display()
+        work.display(),
+        if exportable() { EXPORTABLE } else { "" }
     );
     mount_at("overlay", ROOT, "overlay", MountFlags::empty(), &options)?;
     if first_boot {

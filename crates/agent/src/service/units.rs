@@ -278,6 +278,11 @@ fn watch(
             let mut concerns_us = false;
             while let Some(signal) = bus.signal()? {
                 concerns_us |= signal.path == path || signal.member == "JobRemoved";
+                // What is said need not be asked for, which takes another round trip.
+                if signal.path == path && told_state(&signal) == Some("active") {
+                    "active".clone_into(state);
+                    return Ok(Some(UnitVerdict::Active));
+                }
             }
             let now = Instant::now();
             if end.is_some_and(|end| now >= end) {
@@ -289,6 +294,22 @@ fn watch(
             pause(&bus, call, earlier(end, Some(look))).map_err(WatchError::Failure)?;
         }
     }
+}
+
+/// The state of a unit that `PropertiesChanged` tells of.
+fn told_state(signal: &Message) -> Option<&str> {
+    let [interface, changed, ..] = signal.body.as_slice() else {
+        return None;
+    };
+    if signal.member != "PropertiesChanged" || interface.text() != Some(UNIT) {
+        return None;
+    }
+    changed.members().iter().find_map(|entry| {
+        let [name, value] = entry.members() else {
+            return None;
+        };
+        (name.text() == Some("ActiveState")).then(|| value.text())?
+    })
 }
 
 /// Waits for a message of the manager or of the host.
@@ -499,6 +520,30 @@ mod tests {
         ] {
             assert_eq!(full_name(given), full);
         }
+    }
+
+    #[test]
+    fn a_change_tells_the_state() {
+        let text = |text: &str| Value::Text(text.into());
+        let entry = |name: &str, value: &str| {
+            let value = Value::Variant("s".into(), Box::new(text(value)));
+            Value::Struct(vec![text(name), value])
+        };
+        let signal = |interface: &str, entries: Vec<Value>| Message {
+            kind: crate::dbus::Kind::Signal,
+            serial: 1,
+            reply_to: 0,
+            path: "/unit".into(),
+            interface: PROPERTIES.into(),
+            member: "PropertiesChanged".into(),
+            error: String::new(),
+            body: vec![text(interface), Value::Array(entries)],
+        };
+        let both = vec![entry("SubState", "running"), entry("ActiveState", "active")];
+        assert_eq!(told_state(&signal(UNIT, both.clone())), Some("active"));
+        assert_eq!(told_state(&signal("other", both)), None);
+        let other = vec![entry("SubState", "running")];
+        assert_eq!(told_state(&signal(UNIT, other)), None);
     }
 
     #[test]

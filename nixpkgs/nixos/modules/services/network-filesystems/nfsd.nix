@@ -38,6 +38,8 @@ in
     };
 
     boot.kernelModules = [ "nfsd" ];
+    # The root is an overlay, which cannot be exported unless it is mounted for that.
+    boot.kernelParams = [ "snowglobe.exportable" ];
     environment.systemPackages = [ pkgs.nfs-utils ];
     environment.etc.exports.source = pkgs.writeText "exports" cfg.exports;
     environment.etc."nfs.conf".source = ini.generate "nfs.conf" (lib.filterAttrs (_: section: section != { }) settings);

@@ -107,7 +107,8 @@ in
         NotifyAccess = "main";
         BusName = "org.freedesktop.Avahi";
         Type = "dbus";
-        ExecStart = "${cfg.package}/bin/avahi-daemon --syslog -f ${configFile}";
+        # In /etc/avahi alone it could not follow links to where the configuration's files lie.
+        ExecStart = "${cfg.package}/bin/avahi-daemon --syslog --no-chroot -f ${configFile}";
       };
     };
     services.dbus.enable = true;

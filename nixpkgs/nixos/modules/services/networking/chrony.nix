@@ -75,8 +75,6 @@ in
       serviceConfig = {
         Type = "simple";
         ExecStart = "${cfg.package}/bin/chronyd -n -u chrony -f ${configFile} ${optionalString cfg.enableMemoryLocking "-m"} ${lib.escapeShellArgs cfg.extraFlags}";
-        RuntimeDirectory = "chrony";
-        RuntimeDirectoryMode = "0750";
         ProtectHome = true;
         ProtectSystem = "strict";
         ReadWritePaths = [ state "/run" ];

@@ -42,8 +42,10 @@ in
     };
     environment.systemPackages = [ cfg.dbusPackage ];
     system.toplevelLinks = lib.listToAttrs (lib.imap0 (i: package: lib.nameValuePair "dbus/${toString i}" package) cfg.packages);
-    systemd.units = lib.mkIf (cfg.implementation == "broker") {
-      "dbus-broker.service" = { overrideStrategy = "asDropin"; aliases = [ "dbus.service" ]; };
+    systemd.units = {
+      # systemd keeps dbus-daemon from asking it for users of `DynamicUser`, whom it then turns away. NixOS has nsncd answer.
+      "dbus.service" = { overrideStrategy = "asDropin"; text = "[Service]\nUnsetEnvironment=SYSTEMD_NSS_DYNAMIC_BYPASS\n"; };
+      "dbus-broker.service" = lib.mkIf (cfg.implementation == "broker") { overrideStrategy = "asDropin"; aliases = [ "dbus.service" ]; };
     };
   };
 }

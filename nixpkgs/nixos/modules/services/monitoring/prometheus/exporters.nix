@@ -15,7 +15,11 @@ let
         enabledCollectors = option (types.listOf types.str) [ ] "Further collectors.";
         disabledCollectors = option (types.listOf types.str) [ ] "Collectors to do without.";
       };
-      arguments = it: map (name: "--collector.${name}") it.enabledCollectors ++ map (name: "--no-collector.${name}") it.disabledCollectors;
+      # Debian's has the collector for systemd on by default.
+      arguments =
+        it:
+        map (name: "--collector.${name}") it.enabledCollectors
+        ++ map (name: "--no-collector.${name}") (it.disabledCollectors ++ lib.optional (!lib.elem "systemd" it.enabledCollectors) "systemd");
       # It reads the whole machine.
       service = { ProtectHome = "tmpfs"; PrivateTmp = false; };
     };
