@@ -31,6 +31,8 @@ in
       }
     ];
     services.nfs.settings = {
+      # Where Debian's units look for it; without it, there is no nfsdcld, and clients wait 90 seconds after each start.
+      general.pipefs-directory = lib.mkDefault "/run/rpc_pipefs";
       nfsd = { threads = cfg.nproc; } // lib.optionalAttrs (cfg.hostName != null) { host = cfg.hostName; };
       mountd = lib.optionalAttrs (cfg.mountdPort != null) { port = cfg.mountdPort; };
       statd = lib.optionalAttrs (cfg.statdPort != null) { port = cfg.statdPort; };
@@ -43,17 +45,6 @@ in
     environment.systemPackages = [ pkgs.nfs-utils ];
     environment.etc.exports.source = pkgs.writeText "exports" cfg.exports;
     environment.etc."nfs.conf".source = ini.generate "nfs.conf" (lib.filterAttrs (_: section: section != { }) settings);
-
-    users.users.statd = {
-      isSystemUser = true;
-      group = "nogroup";
-      home = "/var/lib/nfs";
-    };
-    users.users._rpc = {
-      isSystemUser = true;
-      group = "nogroup";
-      home = "/run/rpcbind";
-    };
 
     systemd.tmpfiles.rules = [
       "d /var/lib/nfs 0755 root root -"
