@@ -387,7 +387,9 @@ impl Fold {
                 {
                     let who = identifier.as_deref().or(unit.as_deref()).unwrap_or("?");
                     let first = message.lines().next().unwrap_or_default();
-                    remember(&mut self.machine(name).journal, format!("{who}: {first}"));
+                    if who != "kernel" || !is_usual(first) {
+                        remember(&mut self.machine(name).journal, format!("{who}: {first}"));
+                    }
                 }
             }
             Kind::Screenshot { path, why } => {
@@ -435,6 +437,20 @@ impl Open {
     }
 }
 
+/// Whether every kernel says so, when the driver of its screen is loaded or when it was restored: that would
+/// push out what explains a failure.
+fn is_usual(message: &str) -> bool {
+    const USUAL: [&str; 6] = [
+        "[drm]",
+        "bus type drm_connector",
+        "vgaarb:",
+        "fbcon:",
+        "Console: switching to",
+        "random: crng reseeded",
+    ];
+    USUAL.iter().any(|part| message.contains(part))
+}
+
 fn remember(lines: &mut VecDeque<String>, line: String) {
     if lines.len() == LINES {
         lines.pop_front();
@@ -459,5 +475,25 @@ pub(crate) fn amount(done: u64, total: Option<u64>, unit: &str) -> String {
     match total {
         Some(total) => format!("{} of {} {unit}", number(done), number(total)),
         None => format!("{} {unit}", number(done)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_usual;
+
+    #[test]
+    fn what_explains_a_failure_is_not_usual() {
+        assert!(is_usual("[drm] number of scanouts: 1"));
+        assert!(is_usual(
+            "random: crng reseeded due to virtual machine fork"
+        ));
+        for telling in [
+            "refused connection: IN=eth1 OUT= SRC=192.168.1.1",
+            "Out of memory: Killed process 312 (shop)",
+            "shop[312]: segfault at 0 ip 0000000000000000 sp 0 error 14",
+        ] {
+            assert!(!is_usual(telling));
+        }
     }
 }

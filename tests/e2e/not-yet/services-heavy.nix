@@ -102,8 +102,8 @@
 
     with subtest("munin: a value of a plugin of ours, and one of its own"):
         server.wait_for_open_port(4949)
-        assert "flakes.value 6" in client.succeed("printf 'fetch flakes\\nquit\\n' | nc -q 2 server 4949")
-        client.succeed("printf 'list\\nquit\\n' | nc -q 2 server 4949 | grep uptime")
+        assert "flakes.value 6" in client.succeed("printf 'fetch flakes\\nquit\\n' | nc -q 5 192.168.1.2 4949")
+        client.succeed("printf 'list\\nquit\\n' | nc -q 5 192.168.1.2 4949 | grep uptime")
 
     with subtest("munin: a page of it"):
         server.succeed("systemctl start munin-cron.service")
