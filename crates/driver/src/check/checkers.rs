@@ -1,7 +1,7 @@
 //! pyflakes and mypy.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::finding::{Finding, FindingKind};
 use super::names::{Names, declarations, known};
@@ -12,6 +12,10 @@ use crate::tools::{Finished, Job, Standard};
 
 /// How long a checker may take.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How long another check may have mypy's cache before this one does without.
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has it still.
+const LOCK_LOOK: Duration = Duration::from_millis(10);
 
 fn broken(checker: &'static str, message: impl ToString) -> RunError {
     RunError::Checker {
@@ -62,6 +66,19 @@ fn missing(finished: &Finished, module: &str) -> Option<String> {
         .then(|| format!("the script is not checked with {module}: this Python does not have it"))
 }
 
+/// The right to use mypy's cache, until it is dropped; `None`: somebody has it for too long.
+fn exclusive(cache: &Path) -> Option<std::fs::File> {
+    let lock = std::fs::File::create(cache.join(".lock")).ok()?;
+    let end = Instant::now() + LOCK_LIMIT;
+    while lock.try_lock().is_err() {
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(LOCK_LOOK);
+    }
+    Some(lock)
+}
+
 /// Checks the script's types.
 pub(super) fn type_check(
     check: &Check<'_>,
@@ -78,6 +95,13 @@ pub(super) fn type_check(
         }
     }
     let folder = tempfile::tempdir().map_err(|error| broken("mypy", error))?;
+    // Several at once would take each other's names for their own: mypy knows modules by name alone.
+    let lock = exclusive(&cache);
+    let cache = match lock {
+        Some(_) => cache,
+        None => folder.path().join("cache"),
+    };
+    std::fs::create_dir_all(&cache).map_err(|error| broken("mypy", error))?;
     // A `from __future__` import has to stay the first statement.
     let hidden = names.keys().filter(|name| name.starts_with('_'));
     let hidden: String = hidden
