@@ -48,14 +48,33 @@ impl Cache {
                 usual(size, disk.f_bavail.saturating_mul(disk.f_frsize))
             }
         };
-        let removed = self.collect(Limits {
+        let mut removed = self.remove_snapshots(limit)?;
+        removed.extend(self.collect(Limits {
             max_size: Some(limit),
             older_than: None,
-        })?;
+        })?);
         // As of before: what others added meanwhile is looked at next time.
         let looked = fs::File::create(self.root().join(LOOKED))?;
         looked.file().set_modified(now)?;
         Ok(removed)
+    }
+
+    /// Removes saved machines, the longest unused first, until the whole is small enough: they are most of it, and making one
+    /// again takes a boot and no network.
+    fn remove_snapshots(&self, limit: u64) -> Result<Vec<Entry>> {
+        let entries = self.entries()?;
+        let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
+        let mut doomed = Vec::new();
+        for entry in entries {
+            if total <= limit {
+                break;
+            }
+            if entry.bucket == Bucket::Snapshots && entry.kept.is_none() {
+                total = total.saturating_sub(entry.size);
+                doomed.push(entry);
+            }
+        }
+        self.remove_all(doomed)
     }
 
     /// Whether a large entry was added, or removed, since the cache was looked at.
@@ -118,6 +137,10 @@ mod tests {
         assert!(keys(Bound::Bytes(0)).is_empty());
         add("young", 100);
         assert!(keys(Bound::None).is_empty());
-        assert_eq!(keys(two), ["old"]);
+        // A saved machine goes first, however young.
+        let saved = cache.root().join("snapshots/machine");
+        fs::create_dir_all(&saved).unwrap();
+        fs::write(saved.join("ram"), vec![1; 1 << 20]).unwrap();
+        assert_eq!(keys(two), ["machine", "old"]);
     }
 }

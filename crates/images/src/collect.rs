@@ -221,7 +221,7 @@ impl Cache {
         self.remove_all(doomed)
     }
 
-    fn remove_all(&self, doomed: Vec<Entry>) -> Result<Vec<Entry>> {
+    pub(crate) fn remove_all(&self, doomed: Vec<Entry>) -> Result<Vec<Entry>> {
         let store = self.store()?;
         let mut removed = Vec::new();
         for entry in doomed {
