@@ -29,6 +29,10 @@ pub fn bound() -> Result<Bound> {
 /// this invocation or another one uses stays.
 pub fn tidy(session: &Session) {
     runs::tidy(&session.workshop.places.runs());
+    // Whoever interrupted it does not wait for this.
+    if session.interrupt.requested() {
+        return;
+    }
     // What this command was asked for is done; what fails here is tried again by the next one.
     let removed = Cache::open(&session.workshop.places.cache)
         .ok()

@@ -19,7 +19,7 @@ let
       arguments =
         it:
         map (name: "--collector.${name}") it.enabledCollectors
-        ++ map (name: "--no-collector.${name}") (it.disabledCollectors ++ lib.optional (!lib.elem "systemd" it.enabledCollectors) "systemd");
+        ++ map (name: "--no-collector.${name}") (lib.unique (it.disabledCollectors ++ lib.optional (!lib.elem "systemd" it.enabledCollectors) "systemd"));
       # It reads the whole machine.
       service = { ProtectHome = "tmpfs"; PrivateTmp = false; };
     };
